@@ -1,0 +1,109 @@
+"""Serve the web page: python app.py, then open http://127.0.0.1:7860 in a browser."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+
+def get_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="app.py", description=__doc__)
+    parser.add_argument(
+        "--host", help="address to listen on (127.0.0.1; all addresses on a Hugging Face Space)"
+    )
+    parser.add_argument("--port", type=int, default=7860, help="port (%(default)s)")
+    parser.add_argument("--model", type=Path, help="model folder (assets/model)")
+    parser.add_argument(
+        "--data", type=Path, help="dataset folder to browse ($HWR_DATA, else assets/samples)"
+    )
+    parser.add_argument(
+        "--queue-size",
+        type=int,
+        default=32,
+        help="readings that may wait before visitors are asked to come back (%(default)s)",
+    )
+    return parser.parse_args(argv)
+
+
+def make_page(args: argparse.Namespace) -> gr.Blocks:
+    """Return the page for the command line's model and data; the model loads meanwhile.
+
+    Raises:
+        hwr.model_folder.ModelFolderError: the model folder cannot be used.
+    """
+    from hwr.model_folder import load_spec
+    from hwr.recognizer import MODEL, SAMPLES, Recognizer, default_data
+    from hwr.ui.about import about_model
+    from hwr.ui.page import build
+    from hwr.ui.reader import Reader
+    from hwr.ui.samples import Samples
+
+    model = args.model or Path(os.environ.get("HWR_MODEL", MODEL))
+    spec = load_spec(model)
+    reader = Reader(lambda: Recognizer.load(model))
+    return build(
+        reader,
+        Samples(args.data or default_data(), spec.alphabet),
+        examples=Samples(SAMPLES, spec.alphabet).usable("test", 4),
+        about=about_model(model),
+    )
+
+
+def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
+    """Serve `page`: to this machine alone, no folder, no analytics, no history."""
+    from hwr.image import MAX_BYTES
+    from hwr.ui.look import SCRIPT, STYLE, theme
+    from hwr.ui.page import READERS
+
+    page.queue(default_concurrency_limit=READERS, max_size=args.queue_size)
+    on_space = "SPACE_ID" in os.environ
+    page.launch(
+        server_name=args.host or ("0.0.0.0" if on_space else "127.0.0.1"),
+        server_port=args.port,
+        share=False,
+        show_error=False,
+        max_file_size=MAX_BYTES,
+        enable_monitoring=False,
+        run_history=False,
+        strict_cors=True,
+        ssr_mode=False,
+        mcp_server=False,
+        allowed_paths=None,
+        footer_links=["api"],
+        theme=theme(),
+        css=STYLE,
+        js=SCRIPT,
+        **settings,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve the page until interrupted; return 0, or 2 where the input cannot be used."""
+    # Before Gradio is imported, which reads it at once.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    args = get_args(argv)
+
+    from PIL import Image
+
+    from hwr.image import MAX_PIXELS
+
+    # Gradio decodes what the pad sends by itself, hwr.image has limits of its own.
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses from twice this number on.
+    try:
+        launch(make_page(args), args)
+    except (ValueError, OSError) as error:
+        print(f"app.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""Batches: endless, repeatable training batches mixed from several sources."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.alphabet import BLANK, fold, frames_needed
+from hwr.augment import Strength, augment
+from hwr.cache import PreparedSet
+from hwr.preprocess import pad, padded_width, prepare
+from hwr.spec import COLUMNS_PER_STEP, Spec
+
+Grey = NDArray[np.uint8]
+
+#: Batches drawn together and sorted by width, so that little of a batch is padding.
+GROUP = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images and labels of one training step.
+
+    Attributes:
+        images: (B, height, W, 1) float32 in 0..255, paper 255, W a multiple of width_step.
+        labels: (B, L) int32 class ids, padded on the right with 0, the blank.
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int32]
+
+
+class Source(Protocol):
+    """Something that draws labelled, prepared images at random."""
+
+    def draw(self, rng: np.random.Generator) -> tuple[Grey, str]:
+        """Return a (height, W) uint8 prepared image and its text."""
+
+
+class Renderer(Protocol):
+    """Something that draws a text as a picture, such as `hwr.synthesis.draw`."""
+
+    def __call__(self, text: str, rng: np.random.Generator) -> Grey: ...
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSource:
+    """The images of a prepared set, each as likely as the others."""
+
+    images: PreparedSet
+
+    def draw(self, rng: np.random.Generator) -> tuple[Grey, str]:
+        number = int(rng.integers(len(self.images)))
+        return self.images.image(number), self.images.samples[number].text
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticSource:
+    """Names drawn by the package itself."""
+
+    names: Sequence[str]
+    render: Renderer
+    spec: Spec
+
+    def draw(self, rng: np.random.Generator) -> tuple[Grey, str]:
+        while True:
+            name = written_case(self.names[int(rng.integers(len(self.names)))], rng)
+            prepared = prepare(self.render(name, rng), self.spec)
+            text = fold(name)
+            needed = frames_needed(self.spec.alphabet.encode(text))
+            # Ink too faint to see, or squeezed too much to emit, teaches nothing.
+            if not prepared.blank and needed <= prepared.image.shape[1] // COLUMNS_PER_STEP:
+                return prepared.image, text
+
+
+def written_case(name: str, rng: np.random.Generator) -> str:
+    """Return `name` as a person may write it: CAPITALS, Capitalised, or lower case."""
+    return (name.upper, name.title, name.lower)[int(rng.choice(3, p=(0.5, 0.42, 0.08)))]()
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Batch number n of a seed is always the same, so that a run can be resumed anywhere.
+
+    Attributes:
+        sources: where images come from.
+        weights: the chance of each source, any positive scale.
+        augmented: the share of images that are augmented.
+    """
+
+    sources: Sequence[Source]
+    weights: Sequence[float]
+    spec: Spec
+    batch_size: int = 64
+    seed: int = 0
+    augmented: float = 0.95
+    strength: Strength = field(default_factory=Strength)
+
+    def stream(self, first: int = 0) -> Generator[Batch, None, None]:
+        """Yield batch `first` and all that follow, prepared ahead in a background thread."""
+        ahead: queue.Queue[Batch | BaseException] = queue.Queue(2 * GROUP)
+        stop = threading.Event()
+
+        def work() -> None:
+            try:
+                number, skip = divmod(first, GROUP)
+                while True:
+                    for batch in self.group(number)[skip:]:
+                        while not stop.is_set():
+                            try:
+                                ahead.put(batch, timeout=0.2)
+                                break
+                            except queue.Full:
+                                continue
+                        if stop.is_set():
+                            return
+                    number, skip = number + 1, 0
+            except BaseException as error:
+                ahead.put(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            while True:
+                item = ahead.get()
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stop.set()
+            thread.join()
+
+    def group(self, number: int) -> list[Batch]:
+        """Return the GROUP batches that start at batch `number * GROUP`."""
+        rng = np.random.default_rng((self.seed, number))
+        chances = np.asarray(self.weights, np.float64)
+        chosen = rng.choice(len(self.sources), GROUP * self.batch_size, p=chances / chances.sum())
+        drawn = [self._draw(self.sources[source], rng) for source in chosen]
+        drawn.sort(key=lambda item: item[0].shape[1])
+        batches = [
+            self._collate(drawn[start : start + self.batch_size])
+            for start in range(0, len(drawn), self.batch_size)
+        ]
+        return [batches[i] for i in rng.permutation(GROUP)]
+
+    def _draw(self, source: Source, rng: np.random.Generator) -> tuple[Grey, list[int]]:
+        image, text = source.draw(rng)
+        ids = self.spec.alphabet.encode(text)
+        if rng.random() < self.augmented:
+            other = augment(image, rng, max_width=self.spec.max_width, strength=self.strength)
+            if other.shape[1] // COLUMNS_PER_STEP >= frames_needed(ids):
+                image = other
+        return image, ids
+
+    def _collate(self, items: Sequence[tuple[Grey, list[int]]]) -> Batch:
+        widest = padded_width(max(image.shape[1] for image, _ in items), self.spec)
+        longest = -(-max(len(ids) for _, ids in items) // 16) * 16
+        images = np.full((len(items), self.spec.height, widest, 1), 255, np.float32)
+        labels = np.full((len(items), longest), BLANK, np.int32)
+        for row, (image, ids) in enumerate(items):
+            images[row, :, : image.shape[1], 0] = image
+            labels[row, : len(ids)] = ids
+        return Batch(images, labels)
+
+
+def reading_batches(
+    images: Sequence[Grey], spec: Spec, batch_size: int = 64
+) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+    """Yield (positions, batch) over prepared images, equal padded widths together.
+
+    Each image is padded by its own width alone, so its logits do not depend on its
+    neighbours. The batch is (B, height, W, 1) float32 in 0..255.
+    """
+    by_width: dict[int, list[int]] = {}
+    for position, image in enumerate(images):
+        by_width.setdefault(padded_width(image.shape[1], spec), []).append(position)
+    for _, positions in sorted(by_width.items()):
+        for start in range(0, len(positions), batch_size):
+            part = positions[start : start + batch_size]
+            stacked = np.stack([pad(images[i], spec) for i in part])
+            yield part, stacked[..., None].astype(np.float32)

@@ -1,0 +1,148 @@
+"""The command line: `python -m hwr read | evaluate | samples`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hwr.evaluation import Evaluation
+    from hwr.metrics import Score
+
+
+def get_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="python -m hwr", description="Read handwritten names.")
+    commands = parser.add_subparsers(required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print JSON")
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument("--model", type=Path, help="model folder (assets/model)")
+
+    read = commands.add_parser(
+        "read", parents=[common, model], help="read pictures; exit code 2 if one cannot be read"
+    )
+    read.add_argument("files", nargs="+", metavar="FILE")
+    read.set_defaults(command=read_files)
+
+    evaluate = commands.add_parser(
+        "evaluate", parents=[common, model], help="measure the accuracy on a labelled split"
+    )
+    evaluate.add_argument("--data", type=Path, help="dataset folder (assets/samples)")
+    evaluate.add_argument("--split", default="validation", help="train, validation or test")
+    evaluate.add_argument("--gold", type=Path, help="CSV of carefully re-read labels")
+    evaluate.set_defaults(command=evaluate_split)
+
+    samples = commands.add_parser(
+        "samples", parents=[common], help="list a split, or draw a new sample dataset"
+    )
+    samples.add_argument("--data", type=Path, help="dataset folder (assets/samples)")
+    samples.add_argument("--split", default="train", help="train, validation or test")
+    samples.add_argument("--write", type=Path, metavar="DIR", help="draw a dataset into DIR")
+    samples.add_argument("--count", type=int, default=200, help="pictures to draw (%(default)s)")
+    samples.add_argument("--seed", type=int, default=0)
+    samples.set_defaults(command=list_samples)
+    return parser.parse_args(argv)
+
+
+def read_files(args: argparse.Namespace) -> int:
+    """Read files; one line or JSON object each."""
+    from hwr.image import ImageError
+    from hwr.recognizer import MODEL, Recognizer
+
+    recognizer = Recognizer.load(args.model or MODEL)
+    rows = []
+    for file, result in zip(args.files, recognizer.read_many(args.files), strict=True):
+        if isinstance(result, ImageError):
+            row = {"file": file, "text": None, "confidence": None, "error": str(result)}
+        else:
+            confidence = round(result.confidence, 4)
+            row = {"file": file, "text": result.text, "confidence": confidence, "error": None}
+            if not args.json:
+                print(f"{file}\t{result.text}\t{result.confidence:.1%}\t{result.verdict}")
+        if row["error"] and not args.json:
+            print(f"{file}: {row['error']}", file=sys.stderr)
+        rows.append(row)
+    if args.json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+    return 2 if any(row["error"] for row in rows) else 0
+
+
+def evaluate_split(args: argparse.Namespace) -> int:
+    """Measure the accuracy on a split."""
+    from hwr.dataset import open_dataset
+    from hwr.evaluation import evaluate, read_gold
+    from hwr.recognizer import MODEL, Recognizer, default_data
+
+    gold = read_gold(args.gold) if args.gold else None
+    recognizer = Recognizer.load(args.model or MODEL)
+    dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
+    result = evaluate(recognizer, dataset, gold)
+    if args.json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+    else:
+        _print_evaluation(result, dataset.folder.name, args.split)
+    return 0
+
+
+def _print_evaluation(result: Evaluation, name: str, split: str) -> None:
+    print(f"{name}, {split} split, greedy reading, no list of names")
+    dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items())
+    print(f"dropped             {dropped or 'none'}")
+    for failure in result.failures:
+        print(f"                    {failure}")
+    _print_score(result.score)
+    if result.gold is not None:
+        dropped = ", ".join(f"{count} {reason}" for reason, count in result.gold_dropped.items())
+        print(f"against the re-read labels (dropped: {dropped or 'none'})")
+        _print_score(result.gold)
+
+
+def _print_score(s: Score) -> None:
+    print(f"names               {s.n}")
+    print(
+        f"exact names         {s.exact:.2%}  "
+        f"(95 % interval {s.exact_low:.2%} to {s.exact_high:.2%})"
+    )
+    print(f"CER                 {s.cer:.2%}")
+    print(f"positional accuracy {s.positional:.2%}  (the original project's measure)")
+
+
+def list_samples(args: argparse.Namespace) -> int:
+    """List the samples of a split, or draw a new dataset."""
+    from hwr.alphabet import Alphabet
+    from hwr.dataset import open_dataset
+    from hwr.recognizer import default_data
+
+    if args.write:
+        from hwr.synthesis import write_samples
+
+        write_samples(args.write, count=args.count, seed=args.seed)
+        print(f"Drew {args.count} pictures into {args.write}")
+        return 0
+    dataset = open_dataset(args.data or default_data(), args.split, Alphabet())
+    rows = [{"index": s.index, "file": s.path.name, "text": s.text} for s in dataset]
+    if args.json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        for row in rows:
+            print(f"{row['index']}\t{row['file']}\t{row['text']}")
+        for reason, count in dataset.reasons().items():
+            print(f"dropped: {count} {reason}", file=sys.stderr)
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return 0, or 2 where the input cannot be used."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    args = get_args(argv)
+    try:
+        code: int = args.command(args)
+    except (ValueError, OSError) as error:
+        print(f"hwr: {error}", file=sys.stderr)
+        return 2
+    return code

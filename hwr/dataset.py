@@ -1,0 +1,193 @@
+"""The dataset: labelled pictures of a folder, by split and index."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from hwr.alphabet import Alphabet, fold
+
+SPLITS = ("train", "validation", "test")
+
+#: Labels of the Kaggle set that say something about the field instead of naming anyone.
+#: EMPTY is no ground truth either: a third of the pictures so labelled hold a legible name.
+REMARKS = ("EMPTY", "UNREADABLE")
+
+#: One writer in this many, or one picture where writers are unknown, is kept for validation
+#: in folders that come without splits.
+HELD_OUT = 10
+
+
+class DatasetError(ValueError):
+    """A folder is not a dataset, or lacks what was asked of it."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled picture.
+
+    Attributes:
+        index: the number in the file name of the Kaggle set (TRAIN_10261 is 10261), else the
+            row of the table, counted from 1.
+        split: "train", "validation" or "test".
+        path: the picture.
+        text: the label, folded to the alphabet's form.
+        label: the label as it stands in the table.
+    """
+
+    index: int
+    split: str
+    path: Path
+    text: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """One row that cannot be used, and why."""
+
+    sample: Sample
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The usable samples of one split, in the order of the table, and what was dropped."""
+
+    folder: Path
+    split: str
+    samples: tuple[Sample, ...]
+    dropped: tuple[Dropped, ...]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    @cached_property
+    def _by_index(self) -> dict[int, Sample]:
+        every = [d.sample for d in self.dropped] + list(self.samples)
+        return {sample.index: sample for sample in every}
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Every index of the split, of dropped rows too, in ascending order."""
+        return tuple(sorted(self._by_index))
+
+    def find(self, index: int) -> Sample:
+        """Return the sample with `index`, usable or not.
+
+        Raises:
+            DatasetError: there is none.
+        """
+        try:
+            return self._by_index[index]
+        except KeyError:
+            known = self.indices
+            span = f"indices {known[0]} to {known[-1]}" if known else "no pictures"
+            raise DatasetError(
+                f"There is no picture with index {index}; the {self.split} split has {span}."
+            ) from None
+
+    def reasons(self) -> dict[str, int]:
+        """Return how many rows were dropped for each reason, most frequent first."""
+        counts = Counter(d.reason.split(":")[0] for d in self.dropped)
+        return dict(counts.most_common())
+
+
+def open_dataset(folder: str | os.PathLike[str], split: str, alphabet: Alphabet) -> Dataset:
+    """Read the table of one split of a dataset folder.
+
+    Two layouts are known: the Kaggle set `landlord/handwriting-recognition` as published
+    (`written_name_train_v2.csv`, `train_v2/train/`, ...), and `labels.csv` with the columns
+    FILENAME and IDENTITY beside `images/`. The second may have a WRITER column; a tenth of
+    its writers (without it, of its pictures) is the validation split, chosen by a hash, so
+    that the choice stays when rows are added.
+
+    Raises:
+        DatasetError: the folder has neither layout, or no such split.
+    """
+    root = Path(folder)
+    if split not in SPLITS:
+        raise DatasetError(f"A split is one of {', '.join(SPLITS)}. Received: {split!r}")
+    if not root.is_dir():
+        raise DatasetError(f"There is no folder {str(folder)!r}; check the path given as data.")
+    published = root / f"written_name_{split}_v2.csv"
+    if published.is_file():
+        rows = _published_rows(published, root / f"{split}_v2" / split, split)
+    elif (root / "labels.csv").is_file():
+        rows = _labelled_rows(root / "labels.csv", root / "images", split)
+    else:
+        tables = sorted(p.name for p in root.glob("*.csv"))
+        raise DatasetError(
+            f"{root.name!r} is no dataset with a {split} split: it has neither "
+            f"{published.name} nor labels.csv (found: {', '.join(tables) or 'no CSV file'})."
+        )
+    samples, dropped = [], []
+    for sample in rows:
+        reason = _unusable(sample, alphabet)
+        if reason is None:
+            samples.append(sample)
+        else:
+            dropped.append(Dropped(sample, reason))
+    return Dataset(root, split, tuple(samples), tuple(dropped))
+
+
+def _published_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
+    for number, row in enumerate(_read_table(table), start=1):
+        digits = re.search(r"(\d+)\D*$", row["FILENAME"])
+        index = int(digits.group(1)) if digits else number
+        label = row["IDENTITY"]
+        yield Sample(index, split, images / row["FILENAME"], fold(label), label)
+
+
+def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
+    for number, row in enumerate(_read_table(table), start=1):
+        group = row.get("WRITER") or row["FILENAME"]
+        held_out = int(hashlib.sha256(group.encode()).hexdigest(), 16) % HELD_OUT == 0
+        if split == ("validation" if held_out else "train"):
+            label = row["IDENTITY"]
+            yield Sample(number, split, images / row["FILENAME"], fold(label), label)
+
+
+def _read_table(table: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV file as they stand: NULL and NA are surnames, not gaps."""
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = {"FILENAME", "IDENTITY"} - set(reader.fieldnames or ())
+        if missing:
+            raise DatasetError(
+                f"{table.name} needs the columns FILENAME and IDENTITY. "
+                f"Received: {', '.join(reader.fieldnames or ()) or 'an empty file'}"
+            )
+        for row in reader:
+            name = row["FILENAME"] or ""
+            if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+                raise DatasetError(
+                    f"{table.name}, line {reader.line_num}: FILENAME must be a path below "
+                    f"the image folder. Received: {name!r}"
+                )
+            row["IDENTITY"] = row["IDENTITY"] or ""
+            yield row
+
+
+def _unusable(sample: Sample, alphabet: Alphabet) -> str | None:
+    """Return why a row cannot be used, or None; details follow a colon."""
+    if not sample.text:
+        return "blank label"
+    if sample.text in REMARKS:
+        return f"label {sample.text}"
+    unknown = sorted(set(sample.text) - set(alphabet.characters))
+    if unknown:
+        return f"unknown character: {''.join(unknown)!r} in {sample.label!r}"
+    if not sample.path.is_file():
+        return f"missing image: {sample.path.name}"
+    return None

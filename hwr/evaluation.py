@@ -1,0 +1,129 @@
+"""Evaluation: reading a split and scoring the readings against one or two sets of labels."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rapidfuzz.distance import Levenshtein
+
+from hwr.alphabet import fold
+from hwr.dataset import REMARKS, Dataset, DatasetError
+from hwr.image import ImageError
+from hwr.metrics import Score, score
+from hwr.recognizer import Recognizer
+
+#: By file name, every text that the ink allows.
+Gold = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured on one split.
+
+    Attributes:
+        score: against the labels of the dataset.
+        dropped: rows left out, counted by reason.
+        failures: pictures that could not be read, with the reason.
+        gold: against the re-read labels, where such were given.
+        gold_dropped: pictures the re-reading found EMPTY or UNREADABLE, counted.
+        readings: (index, file name, label, reading, confidence) of each scored picture.
+    """
+
+    score: Score
+    dropped: dict[str, int]
+    failures: tuple[str, ...]
+    gold: Score | None
+    gold_dropped: dict[str, int]
+    readings: tuple[tuple[int, str, str, str, float], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        values: dict[str, Any] = self.score.to_dict() | {
+            "dropped": self.dropped,
+            "failures": list(self.failures),
+        }
+        if self.gold is not None:
+            values["gold"] = self.gold.to_dict() | {"dropped": self.gold_dropped}
+        return values
+
+
+def evaluate(recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None) -> Evaluation:
+    """Read the usable pictures of a split, greedily and without a list, and score them.
+
+    Raises:
+        DatasetError: no picture is left to score.
+    """
+    usable = set(dataset.samples)
+    rows = [*dataset.samples, *(d.sample for d in dataset.dropped)] if gold else dataset.samples
+    rows = [row for row in rows if row.path.is_file()]
+    results = list(zip(rows, recognizer.read_many(row.path for row in rows), strict=True))
+    failures = [f"{row.path.name}: {r}" for row, r in results if isinstance(r, ImageError)]
+    read = [(row, r) for row, r in results if not isinstance(r, ImageError)]
+    scored = [(row, r) for row, r in read if row in usable]
+    if not scored:
+        raise DatasetError(
+            f"The {dataset.split} split of {dataset.folder.name} has no picture to evaluate."
+        )
+    dropped = dataset.reasons()
+    if failures:
+        dropped["unreadable file"] = len(failures)
+    gold_score, gold_dropped = None, {}
+    if gold is not None:
+        pairs = [(gold[row.path.name], r.text) for row, r in read if row.path.name in gold]
+        for remark in REMARKS:
+            count = sum(texts == (remark,) for texts, _ in pairs)
+            if count:
+                gold_dropped[remark] = count
+        named = [(texts, text) for texts, text in pairs if texts[0] not in REMARKS]
+        truths = [nearest(texts, plain_hyphens(text)) for texts, text in named]
+        gold_score = score(truths, [plain_hyphens(text) for _, text in named])
+    return Evaluation(
+        score([row.text for row, _ in scored], [r.text for _, r in scored]),
+        dropped,
+        tuple(failures),
+        gold_score,
+        gold_dropped,
+        tuple((row.index, row.path.name, row.text, r.text, r.confidence) for row, r in scored),
+    )
+
+
+def read_gold(file: str | os.PathLike[str]) -> Gold:
+    """Return the re-read labels of a CSV file with the columns FILENAME and GOLD.
+
+    `A|B` gives two texts that the ink allows.
+
+    Raises:
+        DatasetError: the file is missing or has other columns.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise DatasetError(f"There is no file {str(file)!r}; check the path given as gold.")
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        if {"FILENAME", "GOLD"} - set(reader.fieldnames or ()):
+            raise DatasetError(
+                f"{path.name} needs the columns FILENAME and GOLD. "
+                f"Received: {', '.join(reader.fieldnames or ()) or 'an empty file'}"
+            )
+        return {
+            row["FILENAME"]: tuple(plain_hyphens(fold(t)) for t in row["GOLD"].split("|"))
+            for row in reader
+        }
+
+
+def plain_hyphens(text: str) -> str:
+    """Return `text` with spaces and hyphens around a hyphen collapsed into that hyphen.
+
+    Labels write KHADIM - SOPHANE and PASSEBON--MACCET without a rule.
+    """
+    return re.sub(r"\s*-[\s-]*", "-", text)
+
+
+def nearest(texts: Sequence[str], reading: str) -> str:
+    """Return the one of `texts` that is the fewest edits from `reading`."""
+    return min(texts, key=lambda text: Levenshtein.distance(text, reading))

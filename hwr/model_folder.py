@@ -1,0 +1,140 @@
+"""The model folder: weights together with every fact they assume.
+
+config.json        the spec, its format version and the sha256 of the weights
+model.weights.h5   the weights, without code
+metrics.json       what was measured, and what the model was trained on
+MODEL_CARD.md      the same for people
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwr.spec import PREPROCESS_VERSION, Spec
+
+if TYPE_CHECKING:
+    import keras
+
+FORMAT = 1
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+METRICS = "metrics.json"
+CARD = "MODEL_CARD.md"
+
+
+class ModelFolderError(ValueError):
+    """A model folder is missing, incomplete, damaged or of another version."""
+
+
+def save_model(
+    folder: Path, model: keras.Model, spec: Spec, metrics: Mapping[str, Any], card: str
+) -> None:
+    """Write a model folder; what stood there before is replaced only when all is written."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
+    try:
+        partial.chmod(0o755)
+        model.save_weights(partial / WEIGHTS)
+        config = {
+            "format": FORMAT,
+            "spec": spec.to_dict(),
+            "weights_sha256": _sha256(partial / WEIGHTS),
+        }
+        (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+        (partial / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+        (partial / CARD).write_text(card)
+        replace_folder(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Rename `source` to `target`; an older `target` survives as `.previous` until then."""
+    previous = target.with_name(f".{target.name}.previous")
+    if target.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        target.rename(previous)
+    source.rename(target)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def load_spec(folder: Path) -> Spec:
+    """Return the spec of a model folder after checking its weights' sha256.
+
+    Raises:
+        ModelFolderError: a file is missing or damaged, or the version is another.
+    """
+    config = read_json(folder / CONFIG)
+    try:
+        if config["format"] != FORMAT:
+            raise ModelFolderError(
+                f"{folder.name}/{CONFIG} has format {config['format']!r}, this program reads "
+                f"format {FORMAT}; install the matching version of hwr or train again."
+            )
+        spec = Spec.from_dict(config["spec"])
+        expected = config["weights_sha256"]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, ModelFolderError):
+            raise
+        raise ModelFolderError(f"{folder.name}/{CONFIG} is no valid config: {error}") from error
+    if spec.preprocess != PREPROCESS_VERSION:
+        raise ModelFolderError(
+            f"{folder.name} was trained on pictures prepared by version {spec.preprocess} of the "
+            f"preprocessing, this program has version {PREPROCESS_VERSION}; train again."
+        )
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ModelFolderError(f"{folder.name} has no {WEIGHTS}; copy the whole model folder.")
+    if _sha256(weights) != expected:
+        raise ModelFolderError(
+            f"{folder.name}/{WEIGHTS} is not the file that {CONFIG} describes (its sha256 "
+            f"differs); copy the whole model folder again."
+        )
+    return spec
+
+
+def load_model(folder: Path) -> tuple[Spec, keras.Model]:
+    """Return the spec and the network of a model folder; no code is executed from it.
+
+    Raises:
+        ModelFolderError: see `load_spec`; or the weights do not fit the spec.
+    """
+    from hwr.model import build_model
+
+    spec = load_spec(folder)
+    model = build_model(spec)
+    try:
+        model.load_weights(folder / WEIGHTS)
+    except (ValueError, OSError, KeyError) as error:
+        raise ModelFolderError(
+            f"The weights in {folder.name} do not fit its {CONFIG}: {error}"
+        ) from error
+    return spec, model
+
+
+def read_json(file: Path) -> Any:
+    """Return the content of a JSON file of a model folder.
+
+    Raises:
+        ModelFolderError: the file is missing or no JSON.
+    """
+    if not file.is_file():
+        raise ModelFolderError(
+            f"There is no {file.name} in {file.parent.name!r}; name a model folder, such as "
+            f"assets/model, or make one with train.py."
+        )
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelFolderError(f"{file.name} is damaged, no JSON: {error}") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,264 @@
+"""Preprocessing: from a grey picture to the image that the network reads, in named steps.
+
+The same function prepares images for training, evaluation, the command line and the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.spec import Spec
+
+Grey = NDArray[np.uint8]
+
+#: Pictures are first reduced to this many pixels: far above what the network sees, and it
+#: bounds the cost of a 20-megapixel photograph.
+WORKING_PIXELS = 400_000
+
+#: Ink is what is darker than the paper by this share of the darkest stroke.
+INK_THRESHOLD = 0.3
+
+#: The darkest stroke of a picture with writing differs from its paper by at least this
+#: much (of 255); JPEG and paper noise stay below.
+LEAST_CONTRAST = 20.0
+
+#: Free rows above and below the ink, as a share of its height.
+MARGIN = 0.15
+
+#: Small writing is enlarged by at most this factor, so that specks do not become letters.
+MOST_ENLARGED = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of the preprocessing: its name and its (H, W) uint8 image, paper 255."""
+
+    name: str
+    image: Grey
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture as the network reads it.
+
+    Attributes:
+        image: (height, W) uint8, paper 255, W at most `spec.max_width`, not yet padded.
+        blank: True where no ink was found; `image` is then white.
+        ink: the share of the picture's contrast used by ink, 0..255; for diagnosis.
+    """
+
+    image: Grey
+    blank: bool
+    ink: float
+
+
+def prepare(picture: Grey, spec: Spec) -> Prepared:
+    """Return `picture`, (H, W) uint8 of any size and polarity, as the network reads it."""
+    return _run(picture, spec, lambda name, image: None)
+
+
+def trace(picture: Grey, spec: Spec) -> tuple[Prepared, list[Step]]:
+    """Return what `prepare` returns and every step on the way; the last is the network's input."""
+    steps: list[Step] = []
+    prepared = _run(picture, spec, lambda name, image: steps.append(Step(name, image)))
+    steps.append(Step("pad", pad(prepared.image, spec)))
+    return prepared, steps
+
+
+def pad(image: Grey, spec: Spec) -> Grey:
+    """Return `image` with paper added on the right up to the next multiple of `width_step`.
+
+    The width depends on the image alone, not on its neighbours in a batch, so that a
+    reading never depends on what was read beside it.
+    """
+    width = padded_width(image.shape[1], spec)
+    padded = np.full((spec.height, width), 255, np.uint8)
+    padded[:, : image.shape[1]] = image
+    return padded
+
+
+def padded_width(width: int, spec: Spec) -> int:
+    """Return `width` columns rounded up to a multiple of `spec.width_step`."""
+    return -(-width // spec.width_step) * spec.width_step
+
+
+def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None]) -> Prepared:
+    if picture.ndim != 2 or picture.dtype != np.uint8 or picture.size == 0:
+        raise ValueError(
+            f"A picture is a non-empty (H, W) uint8 array. "
+            f"Received: shape {picture.shape}, dtype {picture.dtype}"
+        )
+    grey = _reduce(picture)
+    note("grey", grey)
+    paper = _paper(grey)
+    if _is_light_on_dark(grey, paper):
+        grey, paper = 255 - grey, 255 - paper
+    note("polarity", grey)
+    evened, contrast = _even(grey, paper)
+    note("even background", evened)
+    if contrast < LEAST_CONTRAST:
+        blank = np.full((spec.height, spec.width_step), 255, np.uint8)
+        note("scale", blank)
+        return Prepared(blank, True, contrast)
+    band = evened[_band_rows(evened)]
+    note("band", band)
+    crop = _crop_to_ink(band)
+    note("ink crop", crop)
+    scaled = _scale(crop, spec)
+    note("scale", scaled)
+    return Prepared(scaled, False, contrast)
+
+
+def _reduce(picture: Grey) -> Grey:
+    """Return `picture` shrunk to at most WORKING_PIXELS, aspect kept."""
+    factor = (WORKING_PIXELS / picture.size) ** 0.5
+    if factor >= 1:
+        return picture
+    height, width = (max(1, round(side * factor)) for side in picture.shape)
+    return _resize(picture, width, height)
+
+
+def _resize(image: Grey, width: int, height: int) -> Grey:
+    """Return `image` at another size: averaged when shrinking, interpolated when enlarging."""
+    shrinks = width < image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+
+
+def _paper(grey: Grey) -> Grey:
+    """Return the local brightness of the paper, the same shape as `grey`.
+
+    A median over a window larger than any stroke sees mostly paper, in light and in
+    shadow. It is taken on a thumbnail, since paper changes slowly.
+    """
+    height, width = grey.shape
+    factor = min(1.0, 160 / max(height, width))
+    small = _resize(grey, max(1, round(width * factor)), max(1, round(height * factor)))
+    low, high = int(small.min()), int(small.max())
+    if high - low < LEAST_CONTRAST / 2:
+        return np.full_like(grey, int(np.median(small)))
+    window = max(3, min(small.shape) // 2 * 2 + 1, 41)
+    # Mirrored borders: replicated ones would take a stroke at the edge for paper.
+    reach = min(window // 2, min(small.shape) - 1)
+    framed = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
+    median = cv2.medianBlur(framed, window)[reach:, reach:][: small.shape[0], : small.shape[1]]
+    smooth = cv2.blur(median, (9, 9))
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _is_light_on_dark(grey: Grey, paper: Grey) -> bool:
+    """Return whether ink is lighter than the paper around it."""
+    difference = grey.astype(np.int16) - paper
+    lighter = difference[difference > LEAST_CONTRAST].sum()
+    darker = -difference[difference < -LEAST_CONTRAST].sum()
+    return bool(lighter > darker)
+
+
+def _even(grey: Grey, paper: Grey) -> tuple[Grey, float]:
+    """Return `grey` on white paper with its darkest stroke black, and the contrast found.
+
+    Light falls on paper and ink alike, so brightness is divided by that of the paper.
+    """
+    drop = np.maximum(paper.astype(np.float32) - grey, 0.0)
+    darkness = drop * (255.0 / np.maximum(paper, 1))
+    # A 3x3 mean keeps one dark pixel of noise from counting as the darkest stroke.
+    contrast = float(cv2.blur(darkness, (3, 3)).max())
+    if contrast < LEAST_CONTRAST:
+        return np.full_like(grey, 255), contrast
+    gain = max(1.0, 200.0 / contrast)
+    return (255.0 - np.minimum(darkness * gain, 255.0)).astype(np.uint8), contrast
+
+
+def _ink(evened: Grey) -> NDArray[np.bool_]:
+    return evened < 255 * (1 - INK_THRESHOLD)
+
+
+def _runs(present: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the half-open ranges where `present`, (N,) bool, is True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], present.astype(np.int8), [0]))))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _band_rows(evened: Grey) -> slice:
+    """Return the rows of the line of writing that the picture is about.
+
+    Forms cut out with the lines above and below show rests of them. Rows without ink
+    separate lines; accents and dots, small and close to their letters, belong to them.
+    Among several lines the tall and central one is the name: prompts are printed small,
+    and neighbours are cut off at the edge.
+    """
+    height = evened.shape[0]
+    ink = _without_cut_off_rests(_ink(evened))
+    bands = _merge_accents(_runs(ink.sum(axis=1) > 1))
+    if not bands:
+        return slice(0, height)
+
+    def prominence(band: tuple[int, int]) -> float:
+        off_centre = abs((band[0] + band[1]) / height - 1)
+        return float((band[1] - band[0]) * (1 - 0.5 * off_centre))
+
+    top, bottom = max(bands, key=prominence)
+    margin = max(2, round(0.2 * (bottom - top)))
+    return slice(max(0, top - margin), min(height, bottom + margin))
+
+
+def _without_cut_off_rests(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return `ink`, (H, W), less the connected pieces that are cut by the upper or lower edge.
+
+    Only pieces that reach less than a third into the picture: a tall letter that touches
+    the edge of a tight crop stays.
+    """
+    height = ink.shape[0]
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8))
+    tops = stats[:, cv2.CC_STAT_TOP]
+    bottoms = tops + stats[:, cv2.CC_STAT_HEIGHT]
+    rest = ((tops == 0) & (bottoms < height / 3)) | ((bottoms == height) & (tops > height * 2 / 3))
+    rest[0] = True  # label 0 is the paper
+    return np.asarray(~rest[labels])
+
+
+def _merge_accents(bands: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join bands that are closer than a quarter of the larger one's height."""
+    merged = bands[:1]
+    for top, bottom in bands[1:]:
+        above = merged[-1]
+        taller = max(above[1] - above[0], bottom - top)
+        smaller = min(above[1] - above[0], bottom - top)
+        if top - above[1] <= 0.25 * taller and smaller <= 0.5 * taller:
+            merged[-1] = (above[0], bottom)
+        else:
+            merged.append((top, bottom))
+    return merged
+
+
+def _crop_to_ink(band: Grey) -> Grey:
+    """Return the rows and columns that hold ink, with a margin of paper."""
+    ink = _ink(band)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if rows.size == 0:
+        return band
+    margin = max(1, round(MARGIN * (rows[-1] + 1 - rows[0])))
+    framed = cv2.copyMakeBorder(
+        band[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1],
+        *(margin,) * 4,
+        cv2.BORDER_CONSTANT,
+        value=255,
+    )
+    return np.asarray(framed, np.uint8)
+
+
+def _scale(crop: Grey, spec: Spec) -> Grey:
+    """Return `crop` at `spec.height` rows, aspect kept, at most `spec.max_width` columns."""
+    height, width = crop.shape
+    factor = min(spec.height / height, spec.max_width / width, MOST_ENLARGED)
+    rows = min(spec.height, max(1, round(height * factor)))
+    columns = min(spec.max_width, max(1, round(width * factor)))
+    scaled = np.full((spec.height, columns), 255, np.uint8)
+    top = (spec.height - rows) // 2
+    scaled[top : top + rows] = _resize(crop, columns, rows)
+    return scaled

@@ -1,0 +1,334 @@
+"""Training: fit the network to batches, validate, keep the best, survive interruption."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from hwr.batches import Batches, reading_batches
+from hwr.cache import PreparedSet
+from hwr.ctc import greedy_text
+from hwr.loss import ctc_loss
+from hwr.metrics import Score, score
+from hwr.model import build_model
+from hwr.spec import Spec
+
+#: Share of the loss that comes from the shortcut head.
+SHORTCUT_WEIGHT = 0.1
+
+#: Steps between two updates of the averaged weights.
+AVERAGE_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to train.
+
+    Attributes:
+        samples: images to train on; None where `minutes` decides.
+        minutes: training time, interruptions not counted; None where `samples` decides.
+        validate_every: images between two validations and checkpoints.
+        learning_rate: its peak, after the warm-up.
+        warm_up: share of the run in which the learning rate rises from 0; it then falls to
+            a hundredth of the peak along a cosine.
+        weight_decay: of AdamW (Loshchilov and Hutter, 2019), kernels only.
+        clip: largest global norm of the gradients.
+    """
+
+    samples: int | None = None
+    minutes: float | None = None
+    validate_every: int = 20_000
+    learning_rate: float = 1.5e-3
+    warm_up: float = 0.02
+    weight_decay: float = 1e-3
+    clip: float = 5.0
+
+    def __post_init__(self) -> None:
+        if (self.samples is None) == (self.minutes is None):
+            raise ValueError("A plan has either samples or minutes.")
+
+    def progress(self, samples: int, seconds: float) -> float:
+        """Return the share of the run that is done, 0..1."""
+        if self.samples is not None:
+            return min(1.0, samples / self.samples)
+        assert self.minutes is not None
+        return min(1.0, seconds / (60 * self.minutes))
+
+    def rate_at(self, progress: float) -> float:
+        """Return the learning rate at `progress`, 0..1."""
+        if progress < self.warm_up:
+            return self.learning_rate * max(0.01, progress / self.warm_up)
+        cosine = 0.5 * (1 + math.cos(math.pi * (progress - self.warm_up) / (1 - self.warm_up)))
+        return self.learning_rate * (0.01 + 0.99 * cosine)
+
+
+@dataclass
+class Progress:
+    """Where a run stands; stored with every checkpoint."""
+
+    step: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+    best_cer: float = math.inf
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class WeightAverage:
+    """An exponential moving average of a model's weights.
+
+    The average of the last steps generalises like a lower learning rate without having to
+    wait for it (Izmailov et al., 2018), so a run that is stopped early loses little.
+    """
+
+    def __init__(self, model: keras.Model, momentum: float = 0.98) -> None:
+        self.model = model
+        self.momentum = momentum
+        self.updates = 0
+        self.values = model.get_weights()
+
+    def update(self) -> None:
+        """Move the average towards the present weights; quickly at first."""
+        momentum = min(self.momentum, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        for mean, value in zip(self.values, self.model.get_weights(), strict=True):
+            mean += (1 - momentum) * (value - mean)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Put the average into the model for a while."""
+        present = self.model.get_weights()
+        self.model.set_weights(self.values)
+        try:
+            yield
+        finally:
+            self.model.set_weights(present)
+
+
+class Trainer:
+    """One training run that can be stopped at any time and resumed.
+
+    Args:
+        spec: of the network.
+        plan: how long and how fast.
+        batches: what to train on.
+        validation: by name, what to validate on; the best weights are those with the lowest
+            mean CER over these sets.
+        folder: checkpoints, TensorBoard events and a CSV log go here.
+        save: called with the network and the scores whenever they are the best so far.
+        init: weights to start from, of a model of the same spec.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        plan: Plan,
+        batches: Batches,
+        validation: Mapping[str, PreparedSet],
+        folder: Path,
+        save: Callable[[keras.Model, dict[str, Score], Progress], None],
+        init: keras.Model | None = None,
+    ) -> None:
+        self.spec, self.plan, self.batches = spec, plan, batches
+        self.validation, self.folder, self.save = validation, folder, save
+        self.progress = Progress()
+        self.model = build_model(spec, shortcut=True)
+        self.reader = keras.Model(self.model.input, self.model.outputs[0])
+        if init is not None:
+            self.reader.set_weights(init.get_weights())
+        self.optimizer = keras.optimizers.AdamW(
+            plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            global_clipnorm=plan.clip,
+        )
+        self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        self.model.compile(
+            self.optimizer,
+            loss=[ctc_loss, ctc_loss],
+            loss_weights=[1.0, SHORTCUT_WEIGHT],
+            # XLA makes convolutions on a CPU 2 to 4 times slower.
+            jit_compile=False,
+        )
+        self.optimizer.build(self.model.trainable_variables)
+        self.average = WeightAverage(self.reader)
+        self._stop = False
+
+    def run(self) -> Progress:
+        """Train to the end of the plan, or until interrupted; return where the run stands."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = _Log(self.folder)
+        stream = self.batches.stream(self.progress.step)
+        bar = self._bar()
+        losses: list[float] = []
+        next_validation = self.progress.samples + self.plan.validate_every
+        mark = time.monotonic()
+        start_samples, start_seconds = self.progress.samples, self.progress.seconds
+        with self._interruptible(), bar:
+            while not self._stop and self._done() < 1:
+                batch = next(stream)
+                self.optimizer.learning_rate = self.plan.rate_at(self._done())
+                results = self.model.train_on_batch(
+                    batch.images, [batch.labels, batch.labels], return_dict=True
+                )
+                losses.append(float(results["loss"]))
+                self.progress.step += 1
+                self.progress.samples += len(batch.images)
+                if self.progress.step % AVERAGE_EVERY == 0:
+                    self.average.update()
+                now = time.monotonic()
+                self.progress.seconds += now - mark
+                mark = now
+                speed = (self.progress.samples - start_samples) / (
+                    self.progress.seconds - start_seconds
+                )
+                self._show(bar, float(np.mean(losses[-100:])), speed)
+                if self.progress.samples >= next_validation:
+                    next_validation += self.plan.validate_every
+                    self._validate(log, float(np.mean(losses)), speed)
+                    losses = []
+                    self.checkpoint()
+                    mark = time.monotonic()  # validation is not training time
+            stream.close()
+            if losses and not self._stop:
+                self._validate(log, float(np.mean(losses)), speed)
+            self.checkpoint()
+        return self.progress
+
+    def checkpoint(self) -> None:
+        """Write everything that the run needs to go on, atomically."""
+        arrays = {f"model{i}": _array(v) for i, v in enumerate(self.model.variables)}
+        arrays |= {f"optimizer{i}": _array(v) for i, v in enumerate(self.optimizer.variables)}
+        arrays |= {f"average{i}": v for i, v in enumerate(self.average.values)}
+        facts = {
+            "progress": asdict(self.progress),
+            "average_updates": self.average.updates,
+            "spec": self.spec.to_dict(),
+        }
+        partial = self.folder / "state.partial.npz"
+        arrays["facts"] = np.array(json.dumps(facts))
+        np.savez(partial, allow_pickle=False, **arrays)
+        partial.replace(self.folder / "state.npz")
+
+    def resume(self) -> None:
+        """Continue where the last checkpoint in the folder stands.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it belongs to a network of another spec.
+        """
+        with np.load(self.folder / "state.npz", allow_pickle=False) as state:
+            facts = json.loads(str(state["facts"]))
+            if facts["spec"] != self.spec.to_dict():
+                raise ValueError(
+                    f"The checkpoint in {self.folder} is of a network with another spec; "
+                    f"resume with the options it was started with, or choose another --out."
+                )
+            for i, variable in enumerate(self.model.variables):
+                variable.assign(state[f"model{i}"])
+            for i, variable in enumerate(self.optimizer.variables):
+                variable.assign(state[f"optimizer{i}"])
+            self.average.values = [state[f"average{i}"] for i in range(len(self.average.values))]
+        self.average.updates = facts["average_updates"]
+        self.progress = Progress(**facts["progress"])
+
+    def _validate(self, log: _Log, loss: float, speed: float) -> None:
+        with self.average.applied():
+            scores = {
+                name: validate(self.reader, images, self.spec)
+                for name, images in self.validation.items()
+            }
+            cer = float(np.mean([s.cer for s in scores.values()])) if scores else loss
+            entry = {
+                "samples": self.progress.samples,
+                "seconds": round(self.progress.seconds, 1),
+                "loss": round(loss, 4),
+                "learning_rate": self.plan.rate_at(self._done()),
+                "images_per_second": round(speed, 1),
+            }
+            for name, result in scores.items():
+                entry[f"{name}_cer"] = round(result.cer, 5)
+                entry[f"{name}_exact"] = round(result.exact, 5)
+            self.progress.history.append(entry)
+            log.write(self.progress.step, entry)
+            if cer < self.progress.best_cer:
+                self.progress.best_cer = cer
+                self.save(self.reader, scores, self.progress)
+
+    def _done(self) -> float:
+        return self.plan.progress(self.progress.samples, self.progress.seconds)
+
+    def _bar(self) -> tqdm[Any]:
+        return tqdm(
+            total=100, bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", mininterval=1
+        )
+
+    def _show(self, bar: tqdm[Any], loss: float, speed: float) -> None:
+        bar.n = round(100 * self._done(), 2)
+        facts = {"loss": f"{loss:.3f}"}
+        if self.progress.history:
+            last = self.progress.history[-1]
+            facts |= {k: f"{v:.2%}" for k, v in last.items() if k.endswith(("_cer", "_exact"))}
+        bar.set_postfix(facts | {"images/s": f"{speed:.0f}"}, refresh=False)
+        bar.update(0)
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM end the run after the present step, with a checkpoint."""
+
+        def stop(*_: object) -> None:
+            self._stop = True
+
+        previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def validate(reader: keras.Model, images: PreparedSet, spec: Spec) -> Score:
+    """Return the score of greedy readings of a prepared set."""
+    texts = [""] * len(images)
+    pictures = [images.image(i) for i in range(len(images))]
+    for positions, batch in reading_batches(pictures, spec):
+        logits = np.asarray(reader.predict_on_batch(batch))
+        for position, steps in zip(positions, logits, strict=True):
+            texts[position] = greedy_text(steps, spec.alphabet).strip()
+    return score([s.text for s in images.samples], texts)
+
+
+def _array(variable: Any) -> NDArray[Any]:
+    return np.asarray(keras.ops.convert_to_numpy(variable))
+
+
+class _Log:
+    """Scalars as TensorBoard events and as log.csv."""
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.summary import Writer
+
+        self.events = Writer(str(folder / "tensorboard"))
+        self.table = folder / "log.csv"
+
+    def write(self, step: int, entry: Mapping[str, float]) -> None:
+        for name, value in entry.items():
+            self.events.add_scalar(name, value, step)
+        self.events.flush()
+        new = not self.table.exists()
+        with self.table.open("a", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(entry))
+            if new:
+                writer.writeheader()
+            writer.writerow(entry)

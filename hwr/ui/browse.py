@@ -1,0 +1,151 @@
+"""The Browse tab: the pictures of a dataset with their labels."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from hwr.dataset import SPLITS, DatasetError
+from hwr.image import ImageError
+from hwr.recognizer import Reading
+from hwr.ui.panel import Panel
+from hwr.ui.reader import Read
+from hwr.ui.samples import Found, Samples
+
+
+class Browse:
+    """Split, index, and the picture with its label."""
+
+    name = "Browse"
+
+    def __init__(self, read: Read, samples: Samples) -> None:
+        """Lay the tab out in the current Gradio context."""
+        self._read = read
+        self._samples = samples
+        self._rng = random.Random()
+        with gr.Row():
+            self.split = gr.Dropdown(
+                list(SPLITS),
+                value="validation",
+                label="Split",
+                elem_id="sample-split",
+                min_width=120,
+            )
+            self.index = gr.Number(
+                1, precision=0, label="Index", elem_id="sample-index", min_width=120
+            )
+        with gr.Row():
+            self.previous = gr.Button("Previous", elem_id="sample-previous", min_width=80)
+            self.next = gr.Button("Next", elem_id="sample-next", min_width=80)
+            self.random = gr.Button("Random", elem_id="sample-random", min_width=80)
+        self.picture = gr.Image(
+            label="The picture",
+            elem_id="sample-picture",
+            interactive=False,
+            image_mode=None,
+            format="png",
+            height=180,
+            buttons=["fullscreen"],
+            alt_text="the picture of the dataset",
+        )
+        self.label = gr.HTML(elem_id="sample-label")
+        self.inputs = [self.split, self.index]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components of the tab that `show` fills, before those of the panel."""
+        return [self.index, self.picture, self.label]
+
+    def show(self, split: str, index: int | None) -> list[Any]:
+        """Return the values of `outputs` and of the panel for one sample."""
+        if index is None:
+            return [None, None, "", *Panel.refusal("Type the index of a picture or press Next.")]
+        try:
+            found = self._samples.find(split, index)
+        except DatasetError as error:
+            return [index, None, "", *Panel.refusal(str(error))]
+        try:
+            reading = self._read(found.sample.path)
+        except ImageError as error:
+            return [index, None, _label(found, None), *Panel.refusal(str(error))]
+        picture = reading.steps[0].image if reading.steps else None
+        return [index, picture, _label(found, reading), *Panel.result(reading)]
+
+    def show_current(self, split: str, index: int | None) -> list[Any]:
+        """Return what `show` returns; of the first sample where there is none with `index`."""
+        try:
+            self._samples.find(split, index or 0)
+        except DatasetError:
+            return self.show_first(split)
+        return self.show(split, index)
+
+    def show_first(self, split: str) -> list[Any]:
+        """Return what `show` returns for the first sample of a split."""
+        return self._show_chosen(split, None, self._samples.first)
+
+    def show_next(self, split: str, index: int | None) -> list[Any]:
+        """Return what `show` returns for the sample after `index`; the last one stays."""
+        return self._show_chosen(
+            split,
+            index,
+            lambda name: (
+                self._samples.first(name) if index is None else self._samples.after(name, index)
+            ),
+        )
+
+    def show_previous(self, split: str, index: int | None) -> list[Any]:
+        """Return what `show` returns for the sample before `index`; the first one stays."""
+        return self._show_chosen(
+            split,
+            index,
+            lambda name: (
+                self._samples.first(name) if index is None else self._samples.before(name, index)
+            ),
+        )
+
+    def show_random(self, split: str, index: int | None) -> list[Any]:
+        """Return what `show` returns for any other sample."""
+        return self._show_chosen(
+            split, index, lambda name: self._samples.random(name, index, self._rng)
+        )
+
+    def listen(self, panel: Panel, **reading: Any) -> None:
+        """Show each sample asked for; `reading` are the settings of all events that read."""
+        outputs = [*self.outputs, *panel.outputs]
+        # `input` is fired by people alone, so that an index set by a button is not read twice.
+        self.split.input(self.show_first, self.split, outputs, **reading)
+        self.index.input(self.show, self.inputs, outputs[1:], trigger_mode="always_last", **reading)
+        self.previous.click(self.show_previous, self.inputs, outputs, **reading)
+        self.next.click(self.show_next, self.inputs, outputs, **reading)
+        self.random.click(self.show_random, self.inputs, outputs, **reading)
+
+    def _show_chosen(
+        self, split: str, index: int | None, choose: Callable[[str], int]
+    ) -> list[Any]:
+        """Return what `show` returns for the index that `choose` finds in the split."""
+        try:
+            return self.show(split, choose(split))
+        except DatasetError as error:
+            return [index, None, "", *Panel.refusal(str(error))]
+
+
+def _label(found: Found, reading: Reading | None) -> str:
+    """Return the label in HTML, whether the reading agrees, and the place in the split."""
+    sample = found.sample
+    if found.dropped:
+        mark = f'<span class="badge blank">not scored: {escape(found.dropped)}</span>'
+    elif reading is None:
+        mark = '<span class="badge blank">not read</span>'
+    elif reading.text == sample.text:
+        mark = '<span class="badge sure">right</span>'
+    else:
+        mark = '<span class="badge wrong">wrong</span>'
+    label = escape(sample.label) or "<i>no label</i>"
+    return (
+        f'<p><span class="caption">Label</span> <b class="label">{label}</b> {mark}</p>'
+        f'<p class="hint">{escape(sample.path.name)}, {found.position} of {found.count}</p>'
+    )

@@ -1,0 +1,63 @@
+"""The look of the page: theme, style sheet and the marks for screen readers."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+#: Runs once in the browser. Results are announced to screen readers as they change.
+SCRIPT = """
+() => {
+  for (const id of ["headline", "sample-label"]) {
+    document.getElementById(id)?.setAttribute("aria-live", "polite");
+  }
+}
+"""
+
+STYLE = """
+.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+#title h1 { margin: 0.2rem 0 0; font-size: 1.6rem; }
+#title p, .hint, .hint p, #about { color: var(--body-text-color-subdued); }
+.hint, .hint p { margin: 0; font-size: var(--text-sm); }
+
+#headline {
+  padding: 0.9rem 1.1rem; border: 1px solid var(--border-color-primary);
+  border-radius: var(--block-radius); background: var(--block-background-fill);
+}
+#headline .prose { max-width: none; }
+#reading {
+  min-height: 1.25em; font-size: clamp(1.9rem, 5vw, 2.7rem); line-height: 1.25; font-weight: 600;
+  letter-spacing: 0.04em; overflow-wrap: anywhere; user-select: text; color: var(--body-text-color);
+}
+#certainty {
+  display: flex; flex-wrap: wrap; align-items: center; gap: 0.4rem 0.9rem;
+  min-height: 2rem; margin-top: 0.3rem;
+}
+#time { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
+.badge {
+  display: inline-block; padding: 0.1rem 0.6rem; border-radius: 1rem; font-weight: 600;
+  border: 1px solid currentColor; white-space: nowrap;
+}
+.badge.sure { color: #15803d; }
+.badge.check { color: #b45309; }
+.badge.wrong { color: #b91c1c; }
+.badge.blank { color: var(--body-text-color-subdued); }
+.dark .badge.sure { color: #4ade80; }
+.dark .badge.check { color: #fbbf24; }
+.dark .badge.wrong { color: #f87171; }
+.note, .refusal { margin: 0.3rem 0 0; }
+.refusal { font-weight: 600; }
+#sample-label .label { letter-spacing: 0.03em; user-select: text; overflow-wrap: anywhere; }
+#sample-label p { margin: 0.2rem 0; }
+#pad canvas { touch-action: none; }
+"""
+
+
+def theme() -> gr.themes.Base:
+    """Return the theme; it uses fonts of the visitor's system, none is fetched."""
+    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    return gr.themes.Default(
+        primary_hue="blue",
+        neutral_hue="slate",
+        font=fonts,
+        font_mono=["ui-monospace", "Consolas", "monospace"],
+    )

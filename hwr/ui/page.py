@@ -1,0 +1,129 @@
+"""The page: tabs on one side, the shared result panel on the other, and the named endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hwr.dataset import DatasetError
+from hwr.image import ImageError
+from hwr.ui.browse import Browse
+from hwr.ui.draw import Draw
+from hwr.ui.panel import Panel
+from hwr.ui.reader import Read
+from hwr.ui.record import ReadingRecord, SampleRecord, reading_record, sample_record
+from hwr.ui.samples import Samples
+from hwr.ui.upload import Upload, uploaded
+
+#: One reading at a time: the network uses all cores anyway, and results arrive in the order
+#: in which they were asked for, so that an old one never lands on top of a newer one.
+READERS = 1
+
+#: Settings of every event that reads a picture for the page.
+_READING = {
+    "concurrency_id": "read",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+
+#: Seconds between two cleanings of the upload folder, and the age of what is deleted.
+CLEANING = (3600, 3600)
+
+
+def build(
+    read: Read, samples: Samples, *, examples: Sequence[Path] = (), about: str = ""
+) -> gr.Blocks:
+    """Return the page, not yet served.
+
+    Args:
+        read: turns a picture (path, bytes or array) into a reading, or raises ImageError.
+        samples: the dataset of the Browse tab.
+        examples: pictures offered on the Upload tab.
+        about: Markdown about the model.
+    """
+    with gr.Blocks(
+        title="Handwritten names", delete_cache=CLEANING, analytics_enabled=False
+    ) as page:
+        gr.Markdown(
+            "# Handwritten names\n"
+            "Draw a name, give a picture of one, or leaf through a dataset, and see what it says.",
+            elem_id="title",
+        )
+        with gr.Row():
+            with gr.Column(scale=3, min_width=320), gr.Tabs(elem_id="inputs"):
+                with gr.Tab("Draw", elem_id="tab-draw") as draw_tab:
+                    draw = Draw(read)
+                with gr.Tab("Upload", elem_id="tab-upload") as upload_tab:
+                    upload = Upload(read, examples)
+                with gr.Tab("Browse", elem_id="tab-browse") as browse_tab:
+                    browse = Browse(read, samples)
+            with gr.Column(scale=2, min_width=320):
+                panel = Panel()
+        gr.Markdown(about, elem_id="about")
+
+        draw.listen(panel, **_READING)
+        upload.listen(panel, **_READING)
+        browse.listen(panel, **_READING)
+        # A tab shows what it holds itself, so the panel is emptied and its own input read again.
+        for tab, show, inputs, own, extra in (
+            (draw_tab, draw.show, draw.inputs, [], {}),
+            (upload_tab, upload.show, upload.inputs, [], {"preprocess": False}),
+            (browse_tab, browse.show_current, browse.inputs, browse.outputs, {}),
+        ):
+            # In the browser alone, so that the other tab's reading is gone at once.
+            tab.select(None, None, panel.outputs, js=panel.nothing_script()).then(
+                show, inputs, [*own, *panel.outputs], **_READING, **extra
+            )
+        _add_endpoints(upload, read, samples)
+    return page
+
+
+def _add_endpoints(upload: Upload, read: Read, samples: Samples) -> None:
+    """Add /read and /read_sample to the page in the current Gradio context."""
+
+    def read_picture(picture: dict[str, Any] | None) -> ReadingRecord:
+        """Read the one handwritten name in a picture file.
+
+        Args:
+            picture: a PNG, JPEG, WebP, BMP, TIFF or GIF file of at most 5 MB.
+        """
+        try:
+            return reading_record(read(uploaded(picture)))
+        except ImageError as error:
+            raise _refusal(error) from None
+
+    def read_sample(index: int, split: str = "train") -> SampleRecord:
+        """Read a picture of the dataset by its index and return its label too.
+
+        Args:
+            index: the number in the picture's file name (TRAIN_10261.jpg is 10261).
+            split: train, validation or test.
+        """
+        # Types are announced to clients, but not enforced.
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise _refusal(f"An index is a whole number. Received: {index!r}")
+        try:
+            sample = samples.find(split, index).sample
+            return sample_record(read(sample.path), sample)
+        except (DatasetError, ImageError) as error:
+            raise _refusal(error) from None
+
+    # Files reach an endpoint safely through a component alone, hence a button that nobody sees.
+    gr.Button(visible=False).click(
+        read_picture,
+        upload.inputs,
+        gr.JSON(visible=False),
+        preprocess=False,
+        api_name="read",
+        concurrency_id="read",
+        show_progress="hidden",
+    )
+    gr.api(read_sample, api_name="read_sample", concurrency_id="read")
+
+
+def _refusal(error: object) -> gr.Error:
+    """Return an error whose message the client sees, without a trace in the log."""
+    return gr.Error(str(error), print_exception=False)

@@ -1,0 +1,122 @@
+"""The result panel: one for all tabs, with the same element ids whatever was read."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from hwr.ctc import Letter
+from hwr.recognizer import Reading
+
+#: Class names of the verdicts in the style sheet.
+_VERDICTS = {"sure": "sure", "please check": "check", "nothing written": "blank"}
+
+
+def percent(probability: float) -> str:
+    """Return a probability in whole percents; 100 % is said only of certainty."""
+    whole = round(100 * probability)
+    if whole == 0:
+        return "<1 %"
+    return "99 %" if whole == 100 and probability < 1 else f"{whole} %"
+
+
+class Panel:
+    """The components that show a reading, and their values for each thing there is to show."""
+
+    def __init__(self) -> None:
+        """Lay the panel out in the current Gradio context."""
+        # One component for all that is text: each output that changes makes the pad send its
+        # picture to the server again (Gradio 6.31), which delays the reading that follows.
+        self.headline = gr.HTML(_headline(), elem_id="headline")
+        self.letters = gr.HighlightedText(
+            label="Letters, each with its own probability",
+            elem_id="letters",
+            combine_adjacent=False,
+            show_legend=False,
+            color_map=_letter_colours(),
+            interactive=False,
+        )
+        self.candidates = gr.Label(
+            label="What it may say", elem_id="candidates", num_top_classes=5, show_heading=False
+        )
+        self.steps = gr.Gallery(
+            label="From the picture to what the network reads",
+            elem_id="steps",
+            columns=2,
+            height="auto",
+            object_fit="contain",
+            format="png",
+            interactive=False,
+            buttons=["fullscreen"],
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components, in the order of the values that the methods below return."""
+        return [self.headline, self.letters, self.candidates, self.steps]
+
+    @staticmethod
+    def nothing() -> list[Any]:
+        """Return the values of a panel before anything was read."""
+        return [_headline(), None, None, None]
+
+    @classmethod
+    def nothing_script(cls) -> str:
+        """Return JavaScript that does in the browser what `nothing` does on the server."""
+        return f"() => {json.dumps(cls.nothing())}"
+
+    @staticmethod
+    def refusal(message: str) -> list[Any]:
+        """Return the values that say in one sentence why there is no reading."""
+        return [_headline(message=f'<p class="refusal">{escape(message)}</p>'), None, None, None]
+
+    @staticmethod
+    def result(reading: Reading) -> list[Any]:
+        """Return the values that show `reading`."""
+        kind = _VERDICTS[reading.verdict]
+        notes = "".join(f'<p class="note">{escape(note)}</p>' for note in reading.notes)
+        candidates = {c.text: c.probability for c in reversed(reading.candidates) if c.text}
+        return [
+            _headline(
+                name=escape(reading.text),
+                verdict=f'<span class="badge {kind}">{escape(reading.verdict)}</span>',
+                confidence=f"{percent(reading.confidence)} confident" if reading.text else "",
+                time=f"{reading.milliseconds:.0f} ms",
+                message=notes,
+            ),
+            [_letter(letter) for letter in reading.letters] or None,
+            candidates or None,
+            [
+                (step.image, f"{number}. {step.name}")
+                for number, step in enumerate(reading.steps, start=1)
+            ],
+        ]
+
+
+def _headline(
+    name: str = "", verdict: str = "", confidence: str = "", time: str = "", message: str = ""
+) -> str:
+    """Return the text part of the panel; the arguments are HTML, escaped where they must be."""
+    return (
+        f'<div id="reading">{name}</div>'
+        f'<div id="certainty"><span id="verdict">{verdict}</span>'
+        f'<span id="confidence">{confidence}</span><span id="time">{time}</span></div>'
+        f'<div id="message">{message}</div>'
+    )
+
+
+def _letter(letter: Letter) -> tuple[str, str]:
+    """Return a letter and its probability; a space is drawn as an open box."""
+    return letter.character.replace(" ", "\N{OPEN BOX}"), percent(letter.probability)
+
+
+def _letter_colours() -> dict[str, str]:
+    """Return a colour for each text of `percent`: red, amber from 60 %, green from 90 % on."""
+    texts = {percent(whole / 100): whole for whole in range(101)}
+    return {
+        text: "#15803d" if whole >= 90 else "#b45309" if whole >= 60 else "#b91c1c"
+        for text, whole in texts.items()
+    }

@@ -1,0 +1,59 @@
+"""The reader: a recognizer that is loaded while the page is already being served."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+import numpy as np
+
+from hwr.recognizer import Reading
+
+Read = Callable[[Any], Reading]
+
+
+class Recognizes(Protocol):
+    """What the reader needs of a recognizer."""
+
+    def read(self, source: Any) -> Reading:
+        """Read one picture."""
+
+
+class Reader:
+    """Reads pictures with a recognizer that loads in the background; reads wait for it."""
+
+    def __init__(self, load: Callable[[], Recognizes]) -> None:
+        self._recognizer: Future[Recognizes] = Future()
+        # A daemon, so that Ctrl-C during the load ends the program at once.
+        threading.Thread(target=self._run, args=(load,), daemon=True, name="load-model").start()
+
+    def __call__(self, source: Any) -> Reading:
+        """Read one picture, as `Recognizer.read`; what went wrong at loading is raised here."""
+        return self._recognizer.result().read(source)
+
+    def _run(self, load: Callable[[], Recognizes]) -> None:
+        try:
+            recognizer = load()
+            for picture in _warm_up_pictures():
+                recognizer.read(picture)
+        except BaseException as error:
+            self._recognizer.set_exception(error)
+            raise
+        self._recognizer.set_result(recognizer)
+
+
+def _warm_up_pictures() -> list[np.ndarray]:
+    """Return pictures that become network inputs of two widths.
+
+    Keras traces the network for the first width, and once more, for any width, when it
+    meets the second; each trace takes about a second, which no visitor should wait for.
+    """
+    pictures = []
+    for width in (80, 500):
+        picture = np.full((100, width + 40), 255, np.uint8)
+        picture[30:70:8, 20 : 20 + width] = 0
+        picture[30:70, 20 : 20 + width : 20] = 0
+        pictures.append(picture)
+    return pictures

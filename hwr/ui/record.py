@@ -1,0 +1,79 @@
+"""The JSON record of a reading, as the named endpoints return it."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from hwr.dataset import Sample
+from hwr.recognizer import Reading
+
+
+class LetterRecord(TypedDict):
+    """One letter; `left` and `right` are columns of the prepared picture, half-open."""
+
+    character: str
+    probability: float
+    left: int
+    right: int
+
+
+class CandidateRecord(TypedDict):
+    """One text that the picture may hold."""
+
+    text: str
+    probability: float
+
+
+class ReadingRecord(TypedDict):
+    """What a picture says; see `hwr.recognizer.Reading`."""
+
+    text: str
+    confidence: float
+    verdict: str
+    blank: bool
+    letters: list[LetterRecord]
+    candidates: list[CandidateRecord]
+    notes: list[str]
+    milliseconds: float
+
+
+class SampleRecord(ReadingRecord):
+    """What the picture of a dataset says, beside what its label says."""
+
+    label: str
+    index: int
+    split: str
+    file: str
+
+
+def reading_record(reading: Reading) -> ReadingRecord:
+    """Return `reading` as JSON holds it, without the pictures of its steps."""
+    return {
+        "text": reading.text,
+        "confidence": reading.confidence,
+        "verdict": reading.verdict,
+        "blank": reading.blank,
+        "letters": [
+            {
+                "character": letter.character,
+                "probability": letter.probability,
+                "left": letter.left,
+                "right": letter.right,
+            }
+            for letter in reading.letters
+        ],
+        "candidates": [{"text": c.text, "probability": c.probability} for c in reading.candidates],
+        "notes": list(reading.notes),
+        "milliseconds": reading.milliseconds,
+    }
+
+
+def sample_record(reading: Reading, sample: Sample) -> SampleRecord:
+    """Return the reading of a dataset's picture; of its path only the file name."""
+    return {
+        **reading_record(reading),
+        "label": sample.label,
+        "index": sample.index,
+        "split": sample.split,
+        "file": sample.path.name,
+    }

@@ -1,0 +1,106 @@
+"""The samples of a dataset folder, to be leafed through."""
+
+from __future__ import annotations
+
+import random
+import threading
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwr.alphabet import Alphabet
+from hwr.dataset import Dataset, DatasetError, Sample, open_dataset
+
+
+@dataclass(frozen=True)
+class Found:
+    """One sample and its place in the split.
+
+    Attributes:
+        sample: the picture and its label.
+        dropped: why the row is left out of training and scores, or None.
+        position: its place among the indices of the split, from 1.
+        count: how many indices the split has.
+    """
+
+    sample: Sample
+    dropped: str | None
+    position: int
+    count: int
+
+
+@dataclass(frozen=True)
+class _Split:
+    dataset: Dataset
+    indices: tuple[int, ...]
+    dropped: dict[int, str]
+
+
+class Samples:
+    """The dataset in one folder; each split is read from its table once. Safe between threads.
+
+    Messages of its errors never name the folder, for they reach strangers.
+    """
+
+    def __init__(self, folder: Path, alphabet: Alphabet | None = None) -> None:
+        self.folder = folder
+        self._alphabet = alphabet or Alphabet()
+        self._splits: dict[str, _Split] = {}
+        self._lock = threading.Lock()
+
+    def find(self, split: str, index: int) -> Found:
+        """Return the sample with `index`, usable or not.
+
+        Raises:
+            DatasetError: there is no such folder, split or index.
+        """
+        opened = self._open(split)
+        sample = opened.dataset.find(index)
+        position = bisect_left(opened.indices, index) + 1
+        return Found(sample, opened.dropped.get(index), position, len(opened.indices))
+
+    def first(self, split: str) -> int:
+        """Return the lowest index of a split.
+
+        Raises:
+            DatasetError: there is no such folder or split, or it is empty.
+        """
+        return self._indices(split)[0]
+
+    def after(self, split: str, index: int) -> int:
+        """Return the lowest index above `index`, or the last of the split."""
+        indices = self._indices(split)
+        return indices[min(bisect_right(indices, index), len(indices) - 1)]
+
+    def before(self, split: str, index: int) -> int:
+        """Return the highest index below `index`, or the first of the split."""
+        indices = self._indices(split)
+        return indices[max(bisect_left(indices, index) - 1, 0)]
+
+    def random(self, split: str, other_than: int | None, rng: random.Random) -> int:
+        """Return any index of the split but `other_than`, where there is another."""
+        indices = self._indices(split)
+        return rng.choice([index for index in indices if index != other_than] or indices)
+
+    def usable(self, split: str, count: int) -> list[Path]:
+        """Return the pictures of the first `count` usable samples; fewer where there are fewer."""
+        try:
+            return [sample.path for sample in self._open(split).dataset.samples[:count]]
+        except DatasetError:
+            return []
+
+    def _indices(self, split: str) -> tuple[int, ...]:
+        indices = self._open(split).indices
+        if not indices:
+            raise DatasetError(f"The {split} split has no pictures; choose another one.")
+        return indices
+
+    def _open(self, split: str) -> _Split:
+        if not self.folder.is_dir():
+            raise DatasetError("There is no dataset here; start the app with --data FOLDER.")
+        with self._lock:
+            if split not in self._splits:
+                dataset = open_dataset(self.folder, split, self._alphabet)
+                dropped = {row.sample.index: row.reason for row in dataset.dropped}
+                self._splits[split] = _Split(dataset, dataset.indices, dropped)
+            return self._splits[split]

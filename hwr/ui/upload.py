@@ -1,0 +1,73 @@
+"""The Upload tab: a picture from a file, the camera or the clipboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hwr.image import ImageError
+from hwr.ui.panel import Panel
+from hwr.ui.reader import Read
+
+
+def uploaded(file: dict[str, Any] | None) -> str:
+    """Return the path of an uploaded file, with its original bytes.
+
+    Gradio would open the picture itself before handing it over, and answer for what it cannot
+    open with a sentence of its own; so its value is taken as it came. Gradio has by then
+    checked that the path lies in its upload folder.
+
+    Raises:
+        ImageError: there is no file.
+    """
+    if not file or not file.get("path"):
+        raise ImageError("no-picture", "There is no picture; choose or drop a file.")
+    return str(file["path"])
+
+
+class Upload:
+    """The picture input and its examples."""
+
+    name = "Upload"
+
+    def __init__(self, read: Read, examples: Sequence[Path]) -> None:
+        """Lay the tab out in the current Gradio context."""
+        self._read = read
+        self.picture = gr.Image(
+            label="A picture of one handwritten name",
+            elem_id="upload",
+            sources=["upload", "webcam", "clipboard"],
+            type="filepath",
+            image_mode=None,
+            height=280,
+            webcam_options=gr.WebcamOptions(mirror=False),
+            buttons=["fullscreen"],
+            alt_text="the picture to be read",
+        )
+        gr.Markdown("PNG, JPEG, WebP, BMP, TIFF or GIF, up to 5 MB.", elem_classes="hint")
+        if examples:
+            gr.Examples([[str(path)] for path in examples], [self.picture], elem_id="examples")
+        self.inputs = [self.picture]
+
+    def show(self, file: dict[str, Any] | None) -> list[Any]:
+        """Return the panel's values for the uploaded file, or for none."""
+        if file is None:
+            return Panel.nothing()
+        try:
+            return Panel.result(self._read(uploaded(file)))
+        except ImageError as error:
+            return Panel.refusal(str(error))
+
+    def listen(self, panel: Panel, **reading: Any) -> None:
+        """Read each new picture; `reading` are the settings of all events that read."""
+        self.picture.change(
+            self.show,
+            self.inputs,
+            panel.outputs,
+            preprocess=False,
+            trigger_mode="always_last",
+            **reading,
+        )

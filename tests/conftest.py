@@ -1,0 +1,73 @@
+"""Small things that many tests share."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from hwr.alphabet import Alphabet
+from hwr.spec import Spec
+
+#: A network small enough to be built and trained in seconds.
+TINY = Spec(
+    height=16,
+    max_width=128,
+    width_step=32,
+    filters=(4, 8, 8),
+    features=16,
+    units=16,
+    dropout=0.0,
+)
+
+
+@pytest.fixture
+def tiny_spec() -> Spec:
+    return TINY
+
+
+@pytest.fixture
+def alphabet() -> Alphabet:
+    return Alphabet()
+
+
+def write_word(text: str, height: int = 40, width: int = 240) -> np.ndarray:
+    """Return (height, width) uint8 with `text` in black on white, about the middle."""
+    image = np.full((height, width), 255, np.uint8)
+    cv2.putText(image, text, (12, height - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 0, 2, cv2.LINE_AA)
+    return image
+
+
+def write_folder(folder: Path, rows: list[tuple[str, str]], writers: bool = False) -> Path:
+    """Write a labels.csv + images/ dataset; a row whose name starts with '!' has no picture."""
+    (folder / "images").mkdir(parents=True)
+    lines = ["FILENAME,IDENTITY" + (",WRITER" if writers else "")]
+    for number, (name, text) in enumerate(rows):
+        if name.startswith("!"):
+            name = name[1:]
+        else:
+            cv2.imwrite(str(folder / "images" / name), write_word(text.upper()))
+        lines.append(f"{name},{text}" + (f",w{number % 20}" if writers else ""))
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of an untrained tiny network, the same in every run."""
+    import keras
+
+    from hwr.model import build_model
+    from hwr.model_folder import save_model
+
+    keras.utils.set_random_seed(7)
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    save_model(folder, build_model(TINY), TINY, {"runs": [], "validation": {}}, "# Tiny\n")
+    return folder

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from conftest import TINY, write_word
+
+from hwr.batches import GROUP, Batches, SyntheticSource, reading_batches
+from hwr.preprocess import pad
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A source of one grey value whose label tells it apart."""
+
+    grey: int
+    text: str
+    width: int = 60
+
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+        return np.full((16, self.width), self.grey, np.uint8), self.text
+
+
+def batches(**kwargs: object) -> Batches:
+    sources = [Constant(0, "A"), Constant(200, "BB", 100)]
+    return Batches(sources, [3, 1], TINY, batch_size=16, augmented=0.0, **kwargs)  # type: ignore[arg-type]
+
+
+def test_images_and_labels_stay_together_and_are_padded() -> None:
+    seen = {"A": 0, "BB": 0}
+    for batch in batches().group(0):
+        assert batch.images.dtype == np.float32
+        assert batch.images.shape[:2] == (16, 16)
+        assert batch.images.shape[2] % TINY.width_step == 0
+        assert batch.labels.shape == (16, 16)
+        for image, label in zip(batch.images, batch.labels, strict=True):
+            text = TINY.alphabet.decode(int(i) for i in label if i)
+            width = {"A": 60, "BB": 100}[text]
+            assert (image[:, :width] == {"A": 0, "BB": 200}[text]).all()
+            assert (image[:, width:] == 255).all()
+            seen[text] += 1
+    assert 0.65 < seen["A"] / (16 * GROUP) < 0.85
+
+
+def test_a_run_continues_at_any_batch() -> None:
+    def first(count: int, start: int) -> list[bytes]:
+        stream = batches(seed=4).stream(start)
+        found = [b.images.tobytes() + b.labels.tobytes() for b in itertools.islice(stream, count)]
+        stream.close()
+        return found
+
+    whole = first(20, 0)
+    assert first(7, 13) == whole[13:]
+    assert len(set(whole)) > 1
+
+
+def test_error_of_a_source_reaches_the_trainer() -> None:
+    class Broken:
+        def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+            raise RuntimeError("disk on fire")
+
+    with pytest.raises(RuntimeError, match="disk on fire"):
+        next(Batches([Broken()], [1], TINY).stream())
+
+
+def test_synthetic_source_folds_its_labels_and_prepares_its_pictures() -> None:
+    def render(text: str, rng: np.random.Generator) -> np.ndarray:
+        return write_word("NOEL")
+
+    image, text = SyntheticSource(["Noël"], render, TINY).draw(np.random.default_rng(0))
+    assert text == "NOEL"
+    assert image.shape[0] == TINY.height
+
+
+def test_pictures_too_narrow_for_their_label_are_not_taught() -> None:
+    pictures = iter([np.full((40, 40), 255, np.uint8), write_word("ANNA")])
+    source = SyntheticSource(["ANNA"], lambda text, rng: next(pictures), TINY)
+    assert source.draw(np.random.default_rng(0))[1] == "ANNA"
+    assert next(pictures, None) is None
+
+
+def test_reading_batches_hold_every_image_once_by_its_own_width() -> None:
+    rng = np.random.default_rng(0)
+    images = [
+        rng.integers(0, 256, (16, w)).astype(np.uint8) for w in (5, 40, 33, 128, 31, 64, 7)
+    ]
+    found = {}
+    for positions, batch in reading_batches(images, TINY, batch_size=2):
+        assert len(positions) <= 2
+        for position, image in zip(positions, batch, strict=True):
+            found[position] = image[..., 0]
+    assert sorted(found) == list(range(7))
+    for position, image in enumerate(images):
+        assert (found[position] == pad(image, TINY)).all()

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import pytest
+from conftest import write_folder, write_word
+
+from hwr.alphabet import Alphabet
+from hwr.dataset import DatasetError, open_dataset
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A folder in the layout of the Kaggle set, with every kind of trouble in its labels."""
+    images = tmp_path / "train_v2" / "train"
+    images.mkdir(parents=True)
+    rows = [
+        ("TRAIN_00001.jpg", "Élodie"),
+        ("TRAIN_00002.jpg", ""),
+        ("TRAIN_00003.jpg", "UNREADABLE"),
+        ("TRAIN_00004.jpg", "EMPTY"),
+        ("TRAIN_00007.jpg", "NULL"),
+        ("TRAIN_00009.jpg", "R2D2"),
+        ("TRAIN_00010.jpg", "GONE"),
+    ]
+    for name, _ in rows[:-1]:
+        cv2.imwrite(str(images / name), write_word("A"))
+    table = "FILENAME,IDENTITY\n" + "".join(f"{name},{label}\n" for name, label in rows)
+    (tmp_path / "written_name_train_v2.csv").write_text(table, encoding="utf-8")
+    return tmp_path
+
+
+def test_published_layout_is_cleaned_and_counted(published: Path) -> None:
+    dataset = open_dataset(published, "train", Alphabet())
+    assert [(s.index, s.text, s.label) for s in dataset] == [
+        (1, "ELODIE", "Élodie"),
+        (7, "NULL", "NULL"),
+    ]
+    assert dataset.reasons() == {
+        "blank label": 1,
+        "label UNREADABLE": 1,
+        "label EMPTY": 1,
+        "unknown character": 1,
+        "missing image": 1,
+    }
+    assert [d.reason for d in dataset.dropped][-2:] == [
+        "unknown character: '2' in 'R2D2'",
+        "missing image: TRAIN_00010.jpg",
+    ]
+
+
+def test_index_is_the_number_in_the_file_name(published: Path) -> None:
+    dataset = open_dataset(published, "train", Alphabet())
+    assert dataset.find(7).path.name == "TRAIN_00007.jpg"
+    assert dataset.find(4).label == "EMPTY"
+    assert dataset.indices == (1, 2, 3, 4, 7, 9, 10)
+    with pytest.raises(
+        DatasetError, match=r"no picture with index 8; the train split has indices 1 to 10\."
+    ):
+        dataset.find(8)
+
+
+def test_missing_split_names_what_was_found(published: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no dataset with a test split.*found: written_name_t"):
+        open_dataset(published, "test", Alphabet())
+
+
+@pytest.mark.parametrize(
+    ("folder", "split", "message"),
+    [
+        (".", "train", "neither .* nor labels.csv .found: no CSV file"),
+        ("nowhere", "train", "no folder"),
+        (".", "dev", "A split is one of train, validation, test. Received: 'dev'"),
+    ],
+)
+def test_what_is_no_dataset_is_refused(
+    tmp_path: Path, folder: str, split: str, message: str
+) -> None:
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(tmp_path / folder, split, Alphabet())
+
+
+def test_writers_of_the_validation_split_are_never_trained_on(tmp_path: Path) -> None:
+    rows = [(f"{i}.png", "ANNA") for i in range(400)]
+    write_folder(tmp_path / "d", rows, writers=True)
+    train = open_dataset(tmp_path / "d", "train", Alphabet())
+    held_out = open_dataset(tmp_path / "d", "validation", Alphabet())
+    assert len(train) + len(held_out) == 400
+    assert len(held_out) > 0
+    assert {(s.index - 1) % 20 for s in train}.isdisjoint({(s.index - 1) % 20 for s in held_out})
+
+
+def test_added_rows_do_not_move_others_between_splits(tmp_path: Path) -> None:
+    rows = [(f"{i}.png", "ANNA") for i in range(60)]
+    before = open_dataset(write_folder(tmp_path / "a", rows[:40]), "train", Alphabet())
+    after = open_dataset(write_folder(tmp_path / "b", rows), "train", Alphabet())
+    assert {s.path.name for s in before} < {s.path.name for s in after}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("NAME,TEXT\na.png,ANNA\n", "needs the columns FILENAME and IDENTITY. Received: NAME, TEXT"),
+        ("", "Received: an empty file"),
+        ("FILENAME,IDENTITY\n../a.png,ANNA\n", "line 2: FILENAME must be a path below"),
+        ("FILENAME,IDENTITY\n/etc/passwd,ANNA\n", "line 2: FILENAME must be a path below"),
+    ],
+    ids=["columns", "empty", "parent", "absolute"],
+)
+def test_bad_tables_are_refused(tmp_path: Path, table: str, message: str) -> None:
+    (tmp_path / "labels.csv").write_text(table)
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(tmp_path, "train", Alphabet())

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from conftest import TINY, write_word
+
+from hwr.ctc import greedy_text
+from hwr.loss import ctc_loss
+from hwr.model import build_model
+from hwr.preprocess import prepare
+from hwr.spec import COLUMNS_PER_STEP, Spec
+
+
+@pytest.mark.parametrize("width", [32, 128])
+def test_four_columns_make_one_time_step(width: int) -> None:
+    logits = build_model(TINY)(np.zeros((3, TINY.height, width, 1), np.float32))
+    assert tuple(logits.shape) == (3, width // COLUMNS_PER_STEP, TINY.alphabet.classes)
+
+
+def test_shipped_network_is_small_and_has_two_recurrent_layers() -> None:
+    model = build_model(Spec())
+    assert model.count_params() < 4_000_000
+    recurrent = [x for x in model.layers if isinstance(x, keras.layers.Bidirectional)]
+    assert len(recurrent) == 2
+
+
+def test_shortcut_reads_the_convolutions_and_shares_all_other_weights() -> None:
+    training = build_model(TINY, shortcut=True)
+    plain, aside = training(np.zeros((2, TINY.height, 64, 1), np.float32))
+    assert plain.shape == aside.shape
+    assert len(training.get_weights()) == len(build_model(TINY).get_weights()) + 2
+
+
+def test_network_memorises_eight_names() -> None:
+    """The whole chain learns: drawn names through preparation, network, loss and decoding."""
+    names = ["ANNA", "LEO", "IDA", "TOM", "EVA MAY", "PAUL", "O'NEIL", "J-LUC"]
+    keras.utils.set_random_seed(1)
+    images = np.full((8, TINY.height, 96, 1), 255, np.float32)
+    labels = np.zeros((8, 8), np.int32)
+    for row, name in enumerate(names):
+        image = prepare(write_word(name), TINY).image[:, :96]
+        images[row, :, : image.shape[1], 0] = image
+        ids = TINY.alphabet.encode(name)
+        labels[row, : len(ids)] = ids
+    model = build_model(TINY)
+    model.compile(keras.optimizers.AdamW(1e-2), loss=ctc_loss, jit_compile=False)
+
+    def read() -> list[str]:
+        return [greedy_text(x, TINY.alphabet) for x in model.predict_on_batch(images)]
+
+    assert read() != names
+    for _ in range(60):
+        for _ in range(10):
+            model.train_on_batch(images, labels)
+        if read() == names:
+            break
+    assert read() == names

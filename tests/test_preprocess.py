@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from conftest import write_word
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from hwr.preprocess import MARGIN, pad, padded_width, prepare, trace
+from hwr.spec import Spec
+
+SPEC = Spec()
+
+
+def similar(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the correlation of two prepared images of nearly the same width."""
+    assert abs(a.shape[1] - b.shape[1]) <= 0.06 * a.shape[1]
+    b = cv2.resize(b, a.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+def test_tracing_gives_the_very_pixels_of_preparing() -> None:
+    picture = write_word("MARTIN")
+    prepared, steps = trace(picture, SPEC)
+    assert prepared.image.tobytes() == prepare(picture, SPEC).image.tobytes()
+    assert steps[-1].image.tobytes() == pad(prepared.image, SPEC).tobytes()
+    assert [step.name for step in steps] == [
+        "grey", "polarity", "even background", "band", "ink crop", "scale", "pad",
+    ]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=150)
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=90)))
+def test_any_picture_gives_an_image_the_network_takes(picture: np.ndarray) -> None:
+    prepared = prepare(picture, SPEC)
+    assert prepared.image.dtype == np.uint8
+    assert prepared.image.shape[0] == SPEC.height
+    assert 1 <= prepared.image.shape[1] <= SPEC.max_width
+    assert pad(prepared.image, SPEC).shape[1] % SPEC.width_step == 0
+    assert not prepared.blank or (prepared.image == 255).all()
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [np.zeros((0, 5), np.uint8), np.zeros((5, 5, 3), np.uint8), np.zeros((5, 5), np.float32)],
+    ids=["empty", "colour", "float"],
+)
+def test_other_arrays_are_refused(picture: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="Received: shape"):
+        prepare(picture, SPEC)
+
+
+@pytest.mark.parametrize("grey", [0, 90, 255])
+def test_even_paper_of_any_brightness_is_blank(grey: int) -> None:
+    prepared = prepare(np.full((50, 300), grey, np.uint8), SPEC)
+    assert prepared.blank
+    assert (prepared.image == 255).all()
+
+
+def test_noise_of_paper_is_blank() -> None:
+    noise = np.random.default_rng(0).normal(235, 4, (60, 300)).astype(np.uint8)
+    assert prepare(noise, SPEC).blank
+
+
+def test_light_ink_on_dark_reads_as_its_negative() -> None:
+    picture = write_word("MARTIN")
+    straight, inverted = prepare(picture, SPEC), prepare(255 - picture, SPEC)
+    assert not inverted.blank
+    assert similar(straight.image, inverted.image) > 0.99
+
+
+def test_shadow_is_evened_out() -> None:
+    picture = write_word("MARTIN")
+    shadow = np.linspace(0.35, 1.0, picture.shape[1])[None, :]
+    evened = prepare((picture * shadow).astype(np.uint8), SPEC).image
+    assert similar(prepare(picture, SPEC).image, evened) > 0.97
+
+
+def test_faint_ink_is_strengthened() -> None:
+    faint = 255 - (255 - write_word("MARTIN")) // 5
+    assert int(prepare(faint, SPEC).image.min()) < 80
+
+
+def test_margins_around_the_name_do_not_matter() -> None:
+    picture = write_word("MARTIN")
+    framed = cv2.copyMakeBorder(picture, 60, 90, 150, 40, cv2.BORDER_CONSTANT, value=255)
+    assert similar(prepare(picture, SPEC).image, prepare(framed, SPEC).image) > 0.97
+
+
+def test_ink_fills_the_height_but_for_the_margin() -> None:
+    rows = np.flatnonzero((prepare(write_word("MARTIN"), SPEC).image < 128).any(axis=1))
+    filled = (rows[-1] - rows[0] + 1) / SPEC.height
+    assert filled == pytest.approx(1 / (1 + 2 * MARGIN), abs=0.08)
+
+
+def test_a_name_wider_than_256_columns_keeps_its_last_letter() -> None:
+    picture = np.full((31, 388), 255, np.uint8)
+    picture[8:24, 40:44] = 0
+    picture[8:24, 372:376] = 0
+    image = prepare(picture, SPEC).image
+    columns = np.flatnonzero((image < 128).any(axis=0))
+    assert (columns[-1] - columns[0]) / SPEC.height == pytest.approx(335 / (16 * 1.3), rel=0.05)
+
+
+def test_aspect_is_kept_when_the_name_is_too_wide_for_the_network() -> None:
+    picture = np.full((40, 1500), 255, np.uint8)
+    picture[10:30, 20:40] = 0
+    picture[10:30, 1460:1480] = 0
+    image = prepare(picture, SPEC).image
+    assert image.shape == (SPEC.height, SPEC.max_width)
+    rows = np.flatnonzero((image < 128).any(axis=1))
+    columns = np.flatnonzero((image < 128).any(axis=0))
+    assert (columns[-1] - columns[0]) / (rows[-1] - rows[0]) == pytest.approx(73, rel=0.2)
+
+
+def test_small_writing_between_printed_lines_is_enlarged() -> None:
+    """A tall field: a prompt above, the name in the middle, a cut-off prompt below."""
+    picture = np.full((70, 284), 255, np.uint8)
+    cv2.putText(picture, "PRENOM", (28, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.35, 0, 1, cv2.LINE_AA)
+    cv2.putText(picture, "LEA", (30, 48), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 0, 1, cv2.LINE_AA)
+    cv2.putText(picture, "DATE", (28, 74), cv2.FONT_HERSHEY_SIMPLEX, 0.35, 0, 1, cv2.LINE_AA)
+    alone = np.full((70, 284), 255, np.uint8)
+    cv2.putText(alone, "LEA", (30, 48), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 0, 1, cv2.LINE_AA)
+    assert similar(prepare(picture, SPEC).image, prepare(alone, SPEC).image) > 0.97
+
+
+def test_cut_off_rests_of_neighbouring_lines_are_left_out() -> None:
+    picture = write_word("NOLAN", height=44)
+    clean = prepare(picture, SPEC).image
+    for x in range(20, 200, 22):
+        picture[0:5, x : x + 3] = 0
+        picture[41:44, x + 9 : x + 12] = 0
+    assert similar(clean, prepare(picture, SPEC).image) > 0.97
+
+
+def test_accents_stay_with_their_letters() -> None:
+    picture = np.full((80, 300), 255, np.uint8)
+    cv2.putText(picture, "EVE", (30, 66), cv2.FONT_HERSHEY_SIMPLEX, 1.1, 0, 3, cv2.LINE_AA)
+    cv2.line(picture, (45, 36), (53, 30), 0, 3)
+    # The ink crop, the last but two of the steps, still shows the accent above the letters.
+    crop = trace(picture, SPEC)[1][4].image
+    runs = np.diff((crop < 128).any(axis=1).astype(int))
+    assert (runs == 1).sum() == 2
+
+
+def test_padding_is_paper_and_depends_on_the_image_alone() -> None:
+    image = np.zeros((SPEC.height, 65), np.uint8)
+    padded = pad(image, SPEC)
+    assert padded.shape == (SPEC.height, 128)
+    assert (padded[:, :65] == 0).all()
+    assert (padded[:, 65:] == 255).all()
+    assert [padded_width(w, SPEC) for w in (1, 64, 65, 640)] == [64, 64, 128, 640]
+
+
+def test_twenty_megapixels_are_read_like_their_thumbnail() -> None:
+    picture = cv2.resize(write_word("MARTIN"), (8000, 1333), interpolation=cv2.INTER_CUBIC)
+    small = prepare(write_word("MARTIN"), SPEC).image
+    assert similar(small, prepare(picture, SPEC).image) > 0.95
+
+
+def test_ink_is_black_and_paper_white_in_the_prepared_image() -> None:
+    image = prepare(write_word("MARTIN") // 2 + 60, SPEC).image
+    assert np.percentile(image, 75) == 255
+    assert image.min() < 64

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY, write_folder
+
+from hwr.batches import Batch, Batches, PreparedSource
+from hwr.cache import PreparedSet, prepare_dataset
+from hwr.dataset import open_dataset
+from hwr.model_folder import load_model
+from hwr.recipe import Recipe, read_names, train
+from hwr.training import Plan, Trainer
+
+NAMES = ["ANNA", "LEO", "IDA", "TOM", "EVA", "PAUL", "NINA", "LUC", "MAX", "ELLA"]
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = [(f"{i}.png", NAMES[i % len(NAMES)]) for i in range(60)]
+    return write_folder(tmp_path_factory.mktemp("toy") / "toy", [*rows, ("blank.png", "")])
+
+
+@pytest.fixture(scope="module")
+def images(data: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
+    dataset = open_dataset(data, "train", TINY.alphabet)
+    return prepare_dataset(dataset, TINY, folder=tmp_path_factory.mktemp("cache"))
+
+
+class Interrupting(Batches):
+    """Batches during which Ctrl-C is pressed."""
+
+    def stream(self, first: int = 0) -> Generator[Batch, None, None]:
+        for number, batch in enumerate(super().stream(first), start=first):
+            if number == 11:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield batch
+
+
+def trainer(images: PreparedSet, folder: Path, kind: type[Batches] = Batches) -> Trainer:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    batches = kind([PreparedSource(images)], [1.0], TINY, batch_size=8, seed=2)
+    plan = Plan(samples=160, validate_every=80)
+    return Trainer(TINY, plan, batches, {"toy": images}, folder, lambda *_: None)
+
+
+def test_interrupted_and_resumed_run_equals_one_that_was_not(
+    images: PreparedSet, tmp_path: Path
+) -> None:
+    whole = trainer(images, tmp_path / "whole")
+    assert whole.run().samples == 160
+
+    first = trainer(images, tmp_path / "parts", Interrupting)
+    assert first.run().step == 12
+    second = trainer(images, tmp_path / "parts")
+    second.resume()
+    assert second.progress.samples == 96
+    assert second.run().samples == 160
+    assert len(second.progress.history) == len(whole.progress.history) == 2
+    for ours, theirs in zip(second.model.variables, whole.model.variables, strict=True):
+        np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), atol=1e-4)
+    for ours, theirs in zip(second.average.values, whole.average.values, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    iterations = [int(np.asarray(t.optimizer.iterations)) for t in (second, whole)]
+    assert iterations == [20, 20]
+
+
+def test_checkpoint_of_another_spec_is_refused(images: PreparedSet, tmp_path: Path) -> None:
+    run = trainer(images, tmp_path)
+    run.checkpoint()
+    run.spec = replace(TINY, units=17)
+    with pytest.raises(ValueError, match="of a network with another spec"):
+        run.resume()
+
+
+def test_recipe_writes_the_model_and_the_run(data: Path, tmp_path: Path) -> None:
+    recipe = Recipe(
+        data=((str(data), 1.0),),
+        synthetic=0.25,
+        out=tmp_path / "m",
+        epochs=2.0,
+        batch_size=8,
+        validate_every=80,
+        cache=tmp_path / "cache",
+        spec=TINY,
+    )
+    progress = train(recipe)
+    assert progress.samples >= 2 * len(open_dataset(data, "train", TINY.alphabet))
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "MODEL_CARD.md", "config.json", "metrics.json", "model.weights.h5",
+    ]  # fmt: skip
+    assert sorted(p.name for p in (tmp_path / "m.run").iterdir()) == [
+        "log.csv", "state.npz", "tensorboard",
+    ]  # fmt: skip
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    (run,) = metrics["runs"]
+    assert run["sources"].keys() == {"toy"}
+    assert run["synthetic_share"] == 0.25
+    assert metrics["validation"]["toy"]["n"] > 0
+    with (tmp_path / "m.run" / "log.csv").open() as file:
+        assert [int(r["samples"]) for r in csv.DictReader(file)][0] == 80
+    assert load_model(tmp_path / "m")[0] == TINY
+
+    again = replace(recipe, out=tmp_path / "n", init=tmp_path / "m", epochs=None, samples=8)
+    train(again)
+    metrics = json.loads((tmp_path / "n" / "metrics.json").read_text())
+    assert [r["samples"] for r in metrics["runs"]] == [run["samples"], 8]
+
+    with pytest.raises(ValueError, match="holds an earlier run; continue it with --resume"):
+        train(recipe)
+
+
+def test_run_stopped_from_outside_is_resumed(data: Path, tmp_path: Path) -> None:
+    """`train.py` as a person runs it: Ctrl-C, then --resume."""
+    command = [
+        sys.executable, "train.py", "--data", str(data), "--out", str(tmp_path / "m"),
+        "--cache", str(tmp_path / "cache"), "--batch-size", "4", "--validate-every", "100000",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        [*command, "--samples", "100000"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    seen = ""
+    deadline = time.monotonic() + 120
+    while "loss=" not in seen and time.monotonic() < deadline:
+        seen += process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, seen + rest
+    with np.load(tmp_path / "m.run" / "state.npz") as state:
+        samples = json.loads(str(state["facts"]))["progress"]["samples"]
+    assert 0 < samples < 100000
+    done = subprocess.run(
+        [*command, "--samples", str(samples + 8), "--resume"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert load_model(tmp_path / "m")[1].count_params() > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "nowhere"], "no folder 'nowhere'"),
+        (["--synthetic", "--resume", "--out", "none"], "no run to resume"),
+        (["--synthetic", "--epochs", "1"], "--epochs counts passes over --data"),
+        (["--synthetic", "--init", "nowhere", "--minutes", "1"], r"no config\.json in 'nowhere'"),
+    ],
+    ids=["data", "resume", "epochs", "init"],
+)
+def test_what_cannot_be_trained_is_one_sentence(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import train as script
+
+    monkeypatch.chdir(tmp_path)
+    assert script.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(message, error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_learning_rate_rises_and_falls_along_a_cosine() -> None:
+    plan = Plan(samples=1000, learning_rate=1.0, warm_up=0.1)
+    assert plan.rate_at(0.05) == pytest.approx(0.5)
+    assert plan.rate_at(0.1) == pytest.approx(1.0)
+    assert plan.rate_at(0.55) == pytest.approx(0.505)
+    assert plan.rate_at(1.0) == pytest.approx(0.01)
+    assert plan.progress(250, 1e9) == 0.25
+    assert Plan(minutes=2).progress(10**9, 30) == 0.25
+
+
+def test_names_are_read_from_text_and_csv(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Élodie\nR2D2\n\nJean-Luc\n", encoding="utf-8")
+    assert read_names(tmp_path / "a.txt", TINY) == ["Élodie", "Jean-Luc"]
+    (tmp_path / "b.csv").write_text("NAME,COUNT\nTHOMAS,3\nLE GALL,1\n")
+    assert read_names(tmp_path / "b.csv", TINY) == ["THOMAS", "LE GALL"]
+    (tmp_path / "c.txt").write_text("123\n")
+    with pytest.raises(ValueError, match=r"c\.txt holds no name"):
+        read_names(tmp_path / "c.txt", TINY)

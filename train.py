@@ -1,0 +1,100 @@
+"""Train a model on labelled pictures, on names the package draws itself, or on both."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def get_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="DIR[:WEIGHT]",
+        help="dataset folder (the Kaggle set, or labels.csv + images/); may be repeated; "
+        "WEIGHT multiplies the chance of its pictures (1)",
+    )
+    parser.add_argument(
+        "--synthetic",
+        nargs="?",
+        type=float,
+        const=0.2,
+        default=0.0,
+        metavar="SHARE",
+        help="share of images drawn by the package itself (0.2 if no number is given; "
+        "all of them where there is no --data)",
+    )
+    parser.add_argument("--names", type=Path, help="text or CSV file of names to draw")
+    parser.add_argument("--fonts", type=Path, help="folder of fonts to draw with, too")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=float, help="training time")
+    length.add_argument("--epochs", type=float, help="passes over the training pictures")
+    length.add_argument("--samples", type=int, help="images to train on")
+    parser.add_argument("--init", type=Path, metavar="MODEL", help="model folder to start from")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/model"), help="model folder to write (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--validate-every", type=int, default=20_000, metavar="IMAGES")
+    parser.add_argument("--cache", type=Path, help="folder for prepared pictures")
+    args = parser.parse_args(argv)
+    if not args.data and not args.synthetic:
+        parser.error("nothing to train on: give --data DIR, --synthetic, or both")
+    if args.minutes is None and args.epochs is None and args.samples is None:
+        args.minutes = 60.0
+    return args
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train as the arguments say; return the exit code."""
+    from hwr.dataset import DatasetError
+    from hwr.image import ImageError
+    from hwr.model_folder import ModelFolderError
+    from hwr.recipe import Recipe, train
+
+    data = []
+    for entry in args.data:
+        match = re.fullmatch(r"(.+):(\d+(?:\.\d+)?)", entry)
+        data.append((match[1], float(match[2])) if match else (entry, 1.0))
+    recipe = Recipe(
+        data=tuple(data),
+        synthetic=args.synthetic if data else 1.0,
+        names=args.names,
+        fonts=args.fonts,
+        minutes=args.minutes,
+        epochs=args.epochs,
+        samples=args.samples,
+        init=args.init,
+        resume=args.resume,
+        out=args.out,
+        seed=args.seed,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        validate_every=args.validate_every,
+        cache=args.cache,
+    )
+    try:
+        train(recipe)
+    except (DatasetError, ImageError, ModelFolderError, ValueError, OSError) as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run(get_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
