@@ -26,7 +26,12 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     read = commands.add_parser(
         "read", parents=[common, model], help="read pictures; exit code 2 if one cannot be read"
     )
-    read.add_argument("files", nargs="+", metavar="FILE")
+    read.add_argument("files", nargs="*", metavar="FILE")
+    read.add_argument(
+        "--index", type=int, action="append", default=[], help="read this picture of --data"
+    )
+    read.add_argument("--data", type=Path, help="dataset folder (assets/samples)")
+    read.add_argument("--split", default="train", help="train, validation or test")
     read.set_defaults(command=read_files)
 
     evaluate = commands.add_parser(
@@ -51,12 +56,19 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def read_files(args: argparse.Namespace) -> int:
     """Read files; one line or JSON object each."""
+    from hwr.dataset import open_dataset
     from hwr.image import ImageError
-    from hwr.recognizer import MODEL, Recognizer
+    from hwr.recognizer import MODEL, Recognizer, default_data
 
     recognizer = Recognizer.load(args.model or MODEL)
+    files = list(args.files)
+    if args.index:
+        dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
+        files += [str(dataset.find(index).path) for index in args.index]
+    if not files:
+        raise ValueError("Nothing to read; give picture files or --index N.")
     rows = []
-    for file, result in zip(args.files, recognizer.read_many(args.files), strict=True):
+    for file, result in zip(files, recognizer.read_many(files), strict=True):
         if isinstance(result, ImageError):
             row = {"file": file, "text": None, "confidence": None, "error": str(result)}
         else:

@@ -61,7 +61,5 @@ def _sparse_tensorflow_loss(labels: Any, logits: Any) -> Any:
         tf.cast(tf.shape(labels), tf.int64),
     )
     steps = tf.fill((tf.shape(logits)[0],), tf.shape(logits)[1])
-    losses = tf.nn.ctc_loss(
-        sparse, logits, None, steps, logits_time_major=False, blank_index=BLANK
-    )
+    losses = tf.nn.ctc_loss(sparse, logits, None, steps, logits_time_major=False, blank_index=BLANK)
     return tf.where(empty, all_blank, losses)

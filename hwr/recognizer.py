@@ -69,6 +69,12 @@ class Reading:
             return "nothing written"
         return "sure" if self.confidence >= SURE else "please check"
 
+    def draw(self) -> NDArray[np.uint8]:
+        """Return a figure of this reading, (H, W, 3) uint8 RGB; see `hwr.figure`."""
+        from hwr.figure import draw_reading
+
+        return draw_reading(self)
+
 
 class Recognizer:
     """Reads one handwritten name in a picture. Safe to share between threads."""

@@ -9,9 +9,7 @@ from hwr.preprocess import prepare
 from hwr.spec import Spec
 
 IMAGE = prepare(write_word("MARTIN"), Spec()).image
-STILL = Strength(
-    stretch=0, size=0, slant=0, turn=0, bend=0, thickness=0, tone=0, mask=0
-)
+STILL = Strength(stretch=0, size=0, slant=0, turn=0, bend=0, thickness=0, tone=0, mask=0)
 
 
 def test_same_seed_same_image() -> None:

@@ -83,9 +83,7 @@ def test_pictures_too_narrow_for_their_label_are_not_taught() -> None:
 
 def test_reading_batches_hold_every_image_once_by_its_own_width() -> None:
     rng = np.random.default_rng(0)
-    images = [
-        rng.integers(0, 256, (16, w)).astype(np.uint8) for w in (5, 40, 33, 128, 31, 64, 7)
-    ]
+    images = [rng.integers(0, 256, (16, w)).astype(np.uint8) for w in (5, 40, 33, 128, 31, 64, 7)]
     found = {}
     for positions, batch in reading_batches(images, TINY, batch_size=2):
         assert len(positions) <= 2

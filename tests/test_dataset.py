@@ -101,7 +101,10 @@ def test_added_rows_do_not_move_others_between_splits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("NAME,TEXT\na.png,ANNA\n", "needs the columns FILENAME and IDENTITY. Received: NAME, TEXT"),
+        (
+            "NAME,TEXT\na.png,ANNA\n",
+            "needs the columns FILENAME and IDENTITY. Received: NAME, TEXT",
+        ),
         ("", "Received: an empty file"),
         ("FILENAME,IDENTITY\n../a.png,ANNA\n", "line 2: FILENAME must be a path below"),
         ("FILENAME,IDENTITY\n/etc/passwd,ANNA\n", "line 2: FILENAME must be a path below"),

@@ -215,7 +215,9 @@ def check(picture: Picture, expected: np.ndarray, tolerance: int = 0) -> None:
     pixels = picture.pixels
     assert pixels.dtype == np.uint8
     assert pixels.shape == expected.shape
-    assert pixels.flags.c_contiguous and pixels.flags.owndata and pixels.flags.writeable
+    assert pixels.flags.c_contiguous
+    assert pixels.flags.owndata
+    assert pixels.flags.writeable
     assert int(np.abs(pixels.astype(int) - expected).max()) <= tolerance
 
 
@@ -323,7 +325,7 @@ FILES: list[tuple[str, bytes, np.ndarray, int]] = [
 
 
 @pytest.mark.parametrize(
-    "data, expected, tolerance", [row[1:] for row in FILES], ids=[row[0] for row in FILES]
+    ("data", "expected", "tolerance"), [row[1:] for row in FILES], ids=[row[0] for row in FILES]
 )
 def test_a_file_gives_these_pixels(data: bytes, expected: np.ndarray, tolerance: int) -> None:
     check(load_image(data), expected, tolerance)
@@ -347,7 +349,7 @@ NOTES = [
 ]
 
 
-@pytest.mark.parametrize("data, notes", NOTES)
+@pytest.mark.parametrize(("data", "notes"), NOTES)
 def test_what_was_done_is_noted(data: bytes, notes: tuple[str, ...]) -> None:
     assert load_image(data).notes == notes
 
@@ -436,13 +438,14 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    "data, code, words", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+    ("data", "code", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
 def test_a_file_is_refused_with_this_code(data: bytes, code: str, words: str) -> None:
     error = error_of(data)
     assert error.code == code
     assert words in str(error)
-    assert str(error).endswith(".") and "\n" not in str(error)
+    assert str(error).endswith(".")
+    assert "\n" not in str(error)
     assert ";" in str(error)  # what is wrong; what to do
 
 
@@ -496,12 +499,14 @@ def test_any_exception_of_a_decoder_becomes_one_kind(monkeypatch: pytest.MonkeyP
 
         monkeypatch.setattr(loader._DECODERS["PNG"], "load", fail)
         error = error_of(encode(GREY, "PNG"))
-        assert error.code == "damaged" and isinstance(error.__cause__, raised)
+        assert error.code == "damaged"
+        assert isinstance(error.__cause__, raised)
 
 
 def test_an_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(error_of(b"")))
-    assert isinstance(error, ImageError) and error.code == "empty-file"
+    assert isinstance(error, ImageError)
+    assert error.code == "empty-file"
     assert str(error) == str(error_of(b""))
 
 
@@ -516,7 +521,7 @@ def test_a_path_is_read_by_content_whatever_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, content, code",
+    ("name", "content", "code"),
     [
         ("name.png", b"Emma", "not-an-image"),
         ("name.png", b"", "empty-file"),
@@ -592,7 +597,7 @@ def test_a_strided_view_counts_its_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "source, code", [(None, "no-picture"), (3, "bad-source"), ([1, 2], "bad-source")]
+    ("source", "code"), [(None, "no-picture"), (3, "bad-source"), ([1, 2], "bad-source")]
 )
 def test_other_objects_are_refused(source: object, code: str) -> None:
     assert error_of(source).code == code
@@ -620,7 +625,7 @@ IMAGES: list[tuple[str, Image.Image, np.ndarray, int]] = [
 
 
 @pytest.mark.parametrize(
-    "source, expected, tolerance", [row[1:] for row in IMAGES], ids=[row[0] for row in IMAGES]
+    ("source", "expected", "tolerance"), [row[1:] for row in IMAGES], ids=[row[0] for row in IMAGES]
 )
 def test_pillow_images(source: Image.Image, expected: np.ndarray, tolerance: int) -> None:
     mode, before = source.mode, source.tobytes()
@@ -637,7 +642,7 @@ def test_an_opened_file_is_turned_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "source, code",
+    ("source", "code"),
     [
         (Image.new("F", (9, 9)), "unsupported-format"),
         (Image.new("L", (0, 0)), "too-small"),
@@ -671,7 +676,7 @@ ARRAYS: list[tuple[str, np.ndarray, np.ndarray]] = [
 
 
 @pytest.mark.parametrize(
-    "array, expected", [row[1:] for row in ARRAYS], ids=[row[0] for row in ARRAYS]
+    ("array", "expected"), [row[1:] for row in ARRAYS], ids=[row[0] for row in ARRAYS]
 )
 def test_arrays(array: np.ndarray, expected: np.ndarray) -> None:
     before = array.copy()
@@ -683,7 +688,7 @@ def test_arrays(array: np.ndarray, expected: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    "array, code, words",
+    ("array", "code", "words"),
     [
         (np.zeros(9, np.uint8), "bad-array", "(9,)"),
         (np.zeros((), np.uint8), "bad-array", "()"),
@@ -772,7 +777,8 @@ def valid_or_refused(data: bytes) -> Picture | ImageError:
         return error
     finally:
         assert time.monotonic() - start < 5
-    assert picture.pixels.dtype == np.uint8 and picture.pixels.ndim == 2
+    assert picture.pixels.dtype == np.uint8
+    assert picture.pixels.ndim == 2
     assert picture.pixels.flags.c_contiguous
     return picture
 
@@ -790,11 +796,14 @@ def test_any_picture_is_read_in_its_shape_or_refused(
     mode, kind = case
     result = valid_or_refused(encode(random_picture(mode, width, height, seed), kind))
     if min(width, height) < loader.MIN_SIDE:
-        assert isinstance(result, ImageError) and result.code == "too-small"
+        assert isinstance(result, ImageError)
+        assert result.code == "too-small"
     elif mode == "F":
-        assert isinstance(result, ImageError) and result.code == "unsupported-format"
+        assert isinstance(result, ImageError)
+        assert result.code == "unsupported-format"
     else:
-        assert isinstance(result, Picture) and result.pixels.shape == (height, width)
+        assert isinstance(result, Picture)
+        assert result.pixels.shape == (height, width)
 
 
 @RELAXED

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from conftest import write_word
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hwr.preprocess import MARGIN, pad, padded_width, prepare, trace

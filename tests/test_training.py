@@ -112,7 +112,7 @@ def test_recipe_writes_the_model_and_the_run(data: Path, tmp_path: Path) -> None
     assert run["synthetic_share"] == 0.25
     assert metrics["validation"]["toy"]["n"] > 0
     with (tmp_path / "m.run" / "log.csv").open() as file:
-        assert [int(r["samples"]) for r in csv.DictReader(file)][0] == 80
+        assert next(int(r["samples"]) for r in csv.DictReader(file)) == 80
     assert load_model(tmp_path / "m")[0] == TINY
 
     again = replace(recipe, out=tmp_path / "n", init=tmp_path / "m", epochs=None, samples=8)

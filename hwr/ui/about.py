@@ -17,7 +17,7 @@ _LIMITS = (
 
 def about_model(folder: Path) -> str:
     """Return Markdown about the model in `folder`: its training data and the limits of it."""
-    return f"{_trained_on(folder)} {_LIMITS}".strip()
+    return f"**About.** {_trained_on(folder)} {_LIMITS}"
 
 
 def _trained_on(folder: Path) -> str:

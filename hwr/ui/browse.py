@@ -39,9 +39,11 @@ class Browse:
                 1, precision=0, label="Index", elem_id="sample-index", min_width=120
             )
         with gr.Row():
-            self.previous = gr.Button("Previous", elem_id="sample-previous", min_width=80)
-            self.next = gr.Button("Next", elem_id="sample-next", min_width=80)
-            self.random = gr.Button("Random", elem_id="sample-random", min_width=80)
+            self.previous = gr.Button(
+                "Previous", elem_id="sample-previous", size="md", min_width=80
+            )
+            self.next = gr.Button("Next", elem_id="sample-next", size="md", min_width=80)
+            self.random = gr.Button("Random", elem_id="sample-random", size="md", min_width=80)
         self.picture = gr.Image(
             label="The picture",
             elem_id="sample-picture",
@@ -53,15 +55,9 @@ class Browse:
             alt_text="the picture of the dataset",
         )
         self.label = gr.HTML(elem_id="sample-label")
-        self.inputs = [self.split, self.index]
-
-    @property
-    def outputs(self) -> list[Any]:
-        """The components of the tab that `show` fills, before those of the panel."""
-        return [self.index, self.picture, self.label]
 
     def show(self, split: str, index: int | None) -> list[Any]:
-        """Return the values of `outputs` and of the panel for one sample."""
+        """Return index, picture and label, then the panel's values, for one sample."""
         if index is None:
             return [None, None, "", *Panel.refusal("Type the index of a picture or press Next.")]
         try:
@@ -113,15 +109,20 @@ class Browse:
             split, index, lambda name: self._samples.random(name, index, self._rng)
         )
 
-    def listen(self, panel: Panel, **reading: Any) -> None:
-        """Show each sample asked for; `reading` are the settings of all events that read."""
-        outputs = [*self.outputs, *panel.outputs]
+    def listen(self, panel: Panel, tab: gr.Tab) -> None:
+        """Show each sample asked for."""
+        place, own = [self.split, self.index], [self.index, self.picture, self.label]
+        panel.turn_to(self.name, tab, self.show_current, place, own)
         # `input` is fired by people alone, so that an index set by a button is not read twice.
-        self.split.input(self.show_first, self.split, outputs, **reading)
-        self.index.input(self.show, self.inputs, outputs[1:], trigger_mode="always_last", **reading)
-        self.previous.click(self.show_previous, self.inputs, outputs, **reading)
-        self.next.click(self.show_next, self.inputs, outputs, **reading)
-        self.random.click(self.show_random, self.inputs, outputs, **reading)
+        panel.follow(self.name, [self.split.input], self.show_first, [self.split], own)
+        panel.follow(self.name, [self.previous.click], self.show_previous, place, own)
+        panel.follow(self.name, [self.next.click], self.show_next, place, own)
+        panel.follow(self.name, [self.random.click], self.show_random, place, own)
+        # The index itself stays as it is while it is being typed.
+        panel.follow(self.name, [self.index.input], self._show_typed, place, own[1:])
+
+    def _show_typed(self, split: str, index: int | None) -> list[Any]:
+        return self.show(split, index)[1:]
 
     def _show_chosen(
         self, split: str, index: int | None, choose: Callable[[str], int]

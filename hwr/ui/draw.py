@@ -48,7 +48,7 @@ class Draw:
         self.pad = gr.Sketchpad(
             value=white_pad(),
             height=260,
-            label="Write a name with mouse, pen or finger",
+            label="Write a name",
             elem_id="pad",
             image_mode="L",
             canvas_size=(WIDTH, HEIGHT),
@@ -60,23 +60,16 @@ class Draw:
             eraser=gr.Eraser(default_size=RUBBER),
         )
         self.clear = gr.Button("Clear the pad", elem_id="clear-pad", size="sm")
-        self.inputs = [self.pad]
 
     def show(self, value: dict[str, Any] | None) -> list[Any]:
         """Return the panel's values for what is on the pad."""
         return Panel.result(self._read(drawing(value)))
 
-    def listen(self, panel: Panel, **reading: Any) -> None:
-        """Let the panel follow the pen; `reading` are the settings of all events that read."""
+    def listen(self, panel: Panel, tab: gr.Tab) -> None:
+        """Let the panel follow the pen."""
         # The first stroke on a pad with a background fires `input` alone, later ones both.
-        gr.on(
-            [self.pad.input, self.pad.change],
-            self.show,
-            self.inputs,
-            panel.outputs,
-            trigger_mode="always_last",
-            **reading,
-        )
+        panel.follow(self.name, [self.pad.input, self.pad.change], self.show, [self.pad])
+        panel.turn_to(self.name, tab, self.show, [self.pad])
         gr.on(
             [self.pad.clear, self.clear.click],
             white_pad,

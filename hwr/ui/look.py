@@ -48,7 +48,28 @@ STYLE = """
 .refusal { font-weight: 600; }
 #sample-label .label { letter-spacing: 0.03em; user-select: text; overflow-wrap: anywhere; }
 #sample-label p { margin: 0.2rem 0; }
-#pad canvas { touch-action: none; }
+.badge, #sample-label .badge { line-height: 1.4; }
+
+/* Parts of the panel that have nothing to show take no room. */
+#letters:has(.empty), #candidates:has(.empty), #steps:has(.empty) { display: none; }
+#letters .textspan, #letters .text { color: var(--body-text-color); font-size: var(--text-lg); }
+
+/* Pictures of names are wide and low. */
+#steps .grid-wrap { height: auto; max-height: none; overflow: visible; }
+#steps .grid-container { grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); }
+#steps .thumbnail-item { aspect-ratio: 3 / 1; }
+#steps .caption-label { max-width: 100%; }
+
+/* The tools lie below the paper instead of on it; there is one colour, so none to choose. */
+#pad .toolbar-wrap {
+  flex-direction: row; top: auto; bottom: 6px; left: 50%; transform: translateX(-50%);
+}
+#pad .half-container { flex-direction: row; border: none; }
+#pad [aria-label="Color"], #pad [title="Color"] { display: none; }
+@media (max-width: 640px) {
+  .gradio-container > .main { padding-left: 10px !important; padding-right: 10px !important; }
+  #pad { height: 190px !important; }
+}
 """
 
 

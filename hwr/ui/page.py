@@ -22,13 +22,6 @@ from hwr.ui.upload import Upload, uploaded
 #: in which they were asked for, so that an old one never lands on top of a newer one.
 READERS = 1
 
-#: Settings of every event that reads a picture for the page.
-_READING = {
-    "concurrency_id": "read",
-    "show_progress": "hidden",
-    "api_visibility": "private",
-}
-
 #: Seconds between two cleanings of the upload folder, and the age of what is deleted.
 CLEANING = (3600, 3600)
 
@@ -54,29 +47,20 @@ def build(
         )
         with gr.Row():
             with gr.Column(scale=3, min_width=320), gr.Tabs(elem_id="inputs"):
-                with gr.Tab("Draw", elem_id="tab-draw") as draw_tab:
+                with gr.Tab(Draw.name, elem_id="tab-draw") as draw_tab:
                     draw = Draw(read)
-                with gr.Tab("Upload", elem_id="tab-upload") as upload_tab:
+                with gr.Tab(Upload.name, elem_id="tab-upload") as upload_tab:
                     upload = Upload(read, examples)
-                with gr.Tab("Browse", elem_id="tab-browse") as browse_tab:
+                with gr.Tab(Browse.name, elem_id="tab-browse") as browse_tab:
                     browse = Browse(read, samples)
             with gr.Column(scale=2, min_width=320):
-                panel = Panel()
+                panel = Panel(Draw.name)
+        panel.steps.render()
         gr.Markdown(about, elem_id="about")
 
-        draw.listen(panel, **_READING)
-        upload.listen(panel, **_READING)
-        browse.listen(panel, **_READING)
-        # A tab shows what it holds itself, so the panel is emptied and its own input read again.
-        for tab, show, inputs, own, extra in (
-            (draw_tab, draw.show, draw.inputs, [], {}),
-            (upload_tab, upload.show, upload.inputs, [], {"preprocess": False}),
-            (browse_tab, browse.show_current, browse.inputs, browse.outputs, {}),
-        ):
-            # In the browser alone, so that the other tab's reading is gone at once.
-            tab.select(None, None, panel.outputs, js=panel.nothing_script()).then(
-                show, inputs, [*own, *panel.outputs], **_READING, **extra
-            )
+        draw.listen(panel, draw_tab)
+        upload.listen(panel, upload_tab)
+        browse.listen(panel, browse_tab)
         _add_endpoints(upload, read, samples)
     return page
 
@@ -114,7 +98,7 @@ def _add_endpoints(upload: Upload, read: Read, samples: Samples) -> None:
     # Files reach an endpoint safely through a component alone, hence a button that nobody sees.
     gr.Button(visible=False).click(
         read_picture,
-        upload.inputs,
+        upload.picture,
         gr.JSON(visible=False),
         preprocess=False,
         api_name="read",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -13,6 +14,14 @@ from hwr.recognizer import Reading
 
 #: Class names of the verdicts in the style sheet.
 _VERDICTS = {"sure": "sure", "please check": "check", "nothing written": "blank"}
+
+#: Settings of every event that reads a picture for the page.
+_READING = {
+    "trigger_mode": "always_last",
+    "concurrency_id": "read",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
 
 
 def percent(probability: float) -> str:
@@ -26,8 +35,13 @@ def percent(probability: float) -> str:
 class Panel:
     """The components that show a reading, and their values for each thing there is to show."""
 
-    def __init__(self) -> None:
-        """Lay the panel out in the current Gradio context."""
+    def __init__(self, tab: str) -> None:
+        """Lay the panel out in the current Gradio context, all but `steps`.
+
+        Args:
+            tab: name of the tab that is in front when the page opens.
+        """
+        self._front = gr.State(tab)
         # One component for all that is text: each output that changes makes the pad send its
         # picture to the server again (Gradio 6.31), which delays the reading that follows.
         self.headline = gr.HTML(_headline(), elem_id="headline")
@@ -45,9 +59,10 @@ class Panel:
         self.steps = gr.Gallery(
             label="From the picture to what the network reads",
             elem_id="steps",
-            columns=2,
+            columns=3,
             height="auto",
             object_fit="contain",
+            render=False,
             format="png",
             interactive=False,
             buttons=["fullscreen"],
@@ -58,15 +73,55 @@ class Panel:
         """The components, in the order of the values that the methods below return."""
         return [self.headline, self.letters, self.candidates, self.steps]
 
+    def follow(
+        self,
+        name: str,
+        triggers: Sequence[Any],
+        show: Callable[..., list[Any]],
+        inputs: Sequence[Any],
+        own: Sequence[Any] = (),
+        **settings: Any,
+    ) -> None:
+        """Fill the panel, after the tab's `own` components, whenever one of `triggers` fires.
+
+        While the tab called `name` is not in front, nothing happens: uploads end late, and the
+        pad fires events when it is laid out anew, long after its tab was left.
+        """
+
+        def show_in_front(front: str, *values: Any) -> Any:
+            return show(*values) if front == name else gr.skip()
+
+        gr.on(
+            triggers,
+            show_in_front,
+            [self._front, *inputs],
+            [*own, *self.outputs],
+            **_READING,
+            **settings,
+        )
+
+    def turn_to(
+        self,
+        name: str,
+        tab: gr.Tab,
+        show: Callable[..., list[Any]],
+        inputs: Sequence[Any],
+        own: Sequence[Any] = (),
+        **settings: Any,
+    ) -> None:
+        """Fill the panel anew when the tab called `name` comes to the front."""
+
+        def show_tab(*values: Any) -> list[Any]:
+            return [name, *show(*values)]
+
+        # First in the browser, so that the other tab's reading is gone at once.
+        tab.select(None, None, self.outputs, js=_EMPTY_SCRIPT)
+        tab.select(show_tab, inputs, [self._front, *own, *self.outputs], **_READING, **settings)
+
     @staticmethod
     def nothing() -> list[Any]:
         """Return the values of a panel before anything was read."""
         return [_headline(), None, None, None]
-
-    @classmethod
-    def nothing_script(cls) -> str:
-        """Return JavaScript that does in the browser what `nothing` does on the server."""
-        return f"() => {json.dumps(cls.nothing())}"
 
     @staticmethod
     def refusal(message: str) -> list[Any]:
@@ -120,3 +175,8 @@ def _letter_colours() -> dict[str, str]:
         text: "#15803d" if whole >= 90 else "#b45309" if whole >= 60 else "#b91c1c"
         for text, whole in texts.items()
     }
+
+
+#: What `Panel.nothing` does, in JavaScript. An empty gr.Label is {} in the browser; null
+#: breaks it (Gradio 6.31).
+_EMPTY_SCRIPT = f"() => [{json.dumps(_headline())}, null, {{}}, null]"

@@ -50,7 +50,6 @@ class Upload:
         gr.Markdown("PNG, JPEG, WebP, BMP, TIFF or GIF, up to 5 MB.", elem_classes="hint")
         if examples:
             gr.Examples([[str(path)] for path in examples], [self.picture], elem_id="examples")
-        self.inputs = [self.picture]
 
     def show(self, file: dict[str, Any] | None) -> list[Any]:
         """Return the panel's values for the uploaded file, or for none."""
@@ -61,13 +60,8 @@ class Upload:
         except ImageError as error:
             return Panel.refusal(str(error))
 
-    def listen(self, panel: Panel, **reading: Any) -> None:
-        """Read each new picture; `reading` are the settings of all events that read."""
-        self.picture.change(
-            self.show,
-            self.inputs,
-            panel.outputs,
-            preprocess=False,
-            trigger_mode="always_last",
-            **reading,
-        )
+    def listen(self, panel: Panel, tab: gr.Tab) -> None:
+        """Read each new picture."""
+        inputs = [self.picture]
+        panel.follow(self.name, [self.picture.change], self.show, inputs, preprocess=False)
+        panel.turn_to(self.name, tab, self.show, inputs, preprocess=False)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from conftest import write_folder, write_word
+
+from hwr.alphabet import Alphabet
+from hwr.cli import main
+from hwr.dataset import open_dataset
+from hwr.recognizer import Recognizer
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_read_prints_json_and_fails_where_one_file_does(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = str(tmp_path / "good.png"), str(tmp_path / "bad.png")
+    cv2.imwrite(good, write_word("ANNA"))
+    Path(bad).write_text("I am a text file")
+    assert main(["read", good, bad, "--json", "--model", str(tiny_model)]) == 2
+    first, second = json.loads(capsys.readouterr().out)
+    reading = Recognizer.load(tiny_model).read(good)
+    assert first == {
+        "file": good,
+        "text": reading.text,
+        "confidence": pytest.approx(reading.confidence, abs=1e-4),
+        "error": None,
+    }
+    assert second["file"] == bad
+    assert second["text"] is None
+    assert second["error"]
+    assert main(["read", good, "--model", str(tiny_model)]) == 0
+    assert capsys.readouterr().out.startswith(f"{good}\t{reading.text}\t")
+
+
+def test_read_finds_pictures_by_index(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_folder(tmp_path / "d", [(f"{i}.png", "ANNA") for i in range(1, 5)])
+    index = open_dataset(data, "train", Alphabet()).indices[-1]
+    command = ["read", "--data", str(data), "--model", str(tiny_model), "--json", "--index"]
+    assert main([*command, str(index)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["file"] == str(data / "images" / f"{index}.png")
+    assert main([*command, "99"]) == 2
+    assert "no picture with index 99; the train split has indices 1 to" in capsys.readouterr().err
+
+
+def files_that_are_no_pictures(folder: Path) -> list[Path]:
+    """Write a renamed text, an empty file, a corrupt JPEG and a picture of one pixel."""
+    files = [folder / name for name in ("text.png", "empty.png", "corrupt.jpg", "dot.png")]
+    files[0].write_text("I am a text file, not a picture.")
+    files[1].write_bytes(b"")
+    picture = cv2.imencode(".jpg", write_word("ANNA"))[1].tobytes()
+    files[2].write_bytes(picture[: len(picture) // 2])
+    cv2.imwrite(str(files[3]), write_word("A")[:1, :1])
+    return files
+
+
+def test_bad_input_is_one_sentence_and_exit_code_2(tiny_model: Path, tmp_path: Path) -> None:
+    """The real command, in a process of its own."""
+    files = files_that_are_no_pictures(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-m", "hwr", "read", *map(str, files), "--model", str(tiny_model)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    told = [line for line in done.stderr.splitlines() if line.startswith(str(tmp_path))]
+    assert [line.split(":")[0] for line in told] == [str(file) for file in files]
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "--data", "."], "it has neither written_name_validation_v2.csv nor labels"),
+        (["evaluate", "--data", "nowhere"], "no folder 'nowhere'"),
+        (["samples", "--data", ".", "--split", "dev"], "A split is one of"),
+        (["read"], "Nothing to read; give picture files or --index N."),
+        (["read", "--index", "7", "--data", "."], "neither written_name_train_v2.csv nor labels"),
+        (["read", "x.png", "--model", "nowhere"], "There is no config.json in 'nowhere'"),
+        (["evaluate", "--gold", "nowhere.csv"], "no file 'nowhere.csv'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    arguments: list[str],
+    message: str,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if arguments[0] != "samples" and "--model" not in arguments:
+        arguments = [*arguments, "--model", str(tiny_model)]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("hwr: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_evaluate_prints_the_keys_people_script_against(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_folder(tmp_path / "d", [(f"{i}.png", "ANNA") for i in range(40)])
+    gold = tmp_path / "gold.csv"
+    gold.write_text("FILENAME,GOLD\n" + "".join(f"{i}.png,ANNA\n" for i in range(40)))
+    command = ["evaluate", "--data", str(data), "--split", "train", "--model", str(tiny_model)]
+    assert main([*command, "--gold", str(gold), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert {"n", "exact", "cer", "positional", "dropped", "gold"} <= values.keys()
+    assert {"n", "exact", "cer", "positional"} <= values["gold"].keys()
+    assert values["n"] == values["gold"]["n"] > 20
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    assert f"names               {values['n']}" in text
+    assert "95 % interval" in text
+
+
+def test_samples_are_listed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["samples", "--write", str(tmp_path / "s"), "--count", "16", "--seed", "3"]) == 0
+    capsys.readouterr()
+    assert main(["samples", "--data", str(tmp_path / "s"), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0].keys() == {"index", "file", "text"}
+    assert rows[0]["file"].startswith("TRAIN_0000")
+    assert main(["samples", "--write", str(tmp_path / "s")]) == 2
+    assert "new or empty folder" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import write_folder
+
+from hwr.alphabet import Alphabet
+from hwr.dataset import Dataset, DatasetError, open_dataset
+from hwr.evaluation import evaluate, nearest, plain_hyphens, read_gold
+from hwr.image import ImageError
+from hwr.recognizer import Reading
+
+
+@dataclass
+class Fake:
+    """A recognizer that knows the answer to each file name."""
+
+    answers: dict[str, str]
+
+    def read_many(self, paths):  # type: ignore[no-untyped-def]
+        for path in paths:
+            if path.name not in self.answers:
+                yield ImageError("damaged", "It is damaged.")
+            else:
+                yield Reading(self.answers[path.name], 0.5, (), (), (), False, (), 1.0)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    rows = [("a.png", "ANNA"), ("b.png", "J - LUC"), ("c.png", "EMPTY"), ("d.png", "TOM")]
+    rows += [("e.png", "UNREADABLE"), ("f.png", "IDA"), ("!g.png", "EVA")]
+    folder = write_folder(tmp_path / "d", rows)
+    table = (folder / "labels.csv").read_text()
+    (folder / "written_name_test_v2.csv").write_text(table)
+    (folder / "test_v2").mkdir()
+    (folder / "images").rename(folder / "test_v2" / "test")
+    return open_dataset(folder, "test", Alphabet())
+
+
+ANSWERS = {"a.png": "ANNA", "b.png": "J-LUC", "c.png": "OLGA", "d.png": "TIM", "e.png": "X"}
+
+
+def test_scores_against_labels_and_re_read_labels(dataset: Dataset, tmp_path: Path) -> None:
+    gold = tmp_path / "gold.csv"
+    gold.write_text(
+        "FILENAME,GOLD\na.png,ANNA\nb.png,J-LUC\nc.png,OLGA\nd.png,TOM|TIM\n"
+        "e.png,UNREADABLE\nf.png,IDA\n"
+    )
+    result = evaluate(Fake(ANSWERS), dataset, read_gold(gold))  # type: ignore[arg-type]
+    # Raw labels: ANNA right, J - LUC against J-LUC wrong by two, TOM against TIM wrong by one.
+    assert (result.score.n, result.score.exact) == (3, pytest.approx(1 / 3))
+    assert result.score.cer == pytest.approx(3 / 14)
+    assert result.dropped == {
+        "label EMPTY": 1, "label UNREADABLE": 1, "missing image": 1, "unreadable file": 1,
+    }  # fmt: skip
+    assert result.failures == ("f.png: It is damaged.",)
+    # Re-read: the EMPTY picture holds a name, TIM is allowed, hyphens are folded.
+    assert result.gold is not None
+    assert (result.gold.n, result.gold.exact) == (4, 1.0)
+    assert result.gold_dropped == {"UNREADABLE": 1}
+    values = result.to_dict()
+    assert values["n"] == 3
+    assert values["gold"]["exact"] == 1.0
+
+
+def test_nothing_to_evaluate_is_an_error(dataset: Dataset) -> None:
+    with pytest.raises(DatasetError, match="no picture to evaluate"):
+        evaluate(Fake({}), dataset)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("KHADIM - SOPHANE", "KHADIM-SOPHANE"), ("A--B", "A-B"), ("A- B C", "A-B C"), ("A B", "A B")],
+)
+def test_hyphens_are_folded(text: str, plain: str) -> None:
+    assert plain_hyphens(text) == plain
+
+
+def test_nearest_truth_counts() -> None:
+    assert nearest(("TOM", "TIM", "TAMARA"), "TIMM") == "TIM"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "There is no file"), ("A,B\n", "FILENAME and GOLD")]
+)
+def test_bad_gold_file(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "g.csv").write_text(content)
+    with pytest.raises(DatasetError, match=message):
+        read_gold(tmp_path / "g.csv")

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hwr.ctc import Letter
+from hwr.figure import HEADER, LETTERS, MARGIN, ZOOM
+from hwr.preprocess import Step
+from hwr.recognizer import Reading
+
+
+def reading(*letters: Letter, steps: bool = True) -> Reading:
+    image = np.full((40, 128), 255, np.uint8)
+    image[10:30, 40:44] = 0
+    text = "".join(letter.character for letter in letters)
+    made = (Step("pad", image),) if steps else ()
+    return Reading(text, 0.9, letters, (), made, not text, (), 1.0)
+
+
+def test_letter_stands_above_its_ink() -> None:
+    figure = reading(Letter("I", 1.0, 40, 44)).draw()
+    assert figure.dtype == np.uint8
+    assert figure.shape == (HEADER + LETTERS + 40 * ZOOM + MARGIN, figure.shape[1], 3)
+    above = figure[HEADER : HEADER + 24]
+    columns = np.flatnonzero((above < 128).any(axis=(0, 2)))
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(MARGIN + ZOOM * 42, abs=4)
+    ink = figure[HEADER + LETTERS + 20 * ZOOM, MARGIN:].sum(axis=1)
+    assert 40 * ZOOM <= np.argmin(ink) < 44 * ZOOM
+
+
+def test_doubtful_letter_is_red_and_sure_one_green() -> None:
+    def colour(probability: float) -> np.ndarray:
+        figure = reading(Letter("I", probability, 40, 44)).draw()[HEADER : HEADER + 24]
+        pixels = figure.reshape(-1, 3).astype(int)
+        return pixels[pixels.sum(axis=1).argmin()]
+
+    red, green = colour(0.3), colour(1.0)
+    assert red[0] > red[1] + 100
+    assert green[1] > green[0] + 50
+
+
+def test_blank_reading_is_drawn_too() -> None:
+    assert reading().draw().shape[2] == 3
+
+
+def test_reading_without_steps_is_refused() -> None:
+    with pytest.raises(ValueError, match="with its steps"):
+        reading(steps=False).draw()

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import TINY, write_word
+
+import hwr
+from hwr.ctc import greedy_text
+from hwr.image import ImageError
+from hwr.preprocess import pad, prepare
+from hwr.recognizer import Reading, Recognizer
+
+
+@pytest.fixture(scope="module")
+def recognizer(tiny_model: Path) -> Recognizer:
+    return Recognizer.load(tiny_model)
+
+
+def test_reading_holds_what_the_network_said(recognizer: Recognizer) -> None:
+    picture = write_word("MARTIN")
+    reading = recognizer.read(picture)
+    image = pad(prepare(picture, TINY).image, TINY)
+    (logits,) = recognizer.logits(image[None])
+    assert reading.text == greedy_text(logits, TINY.alphabet).strip()
+    assert "".join(letter.character for letter in reading.letters) == reading.text
+    assert 0 < reading.confidence < 1
+    assert reading.candidates[0].text == reading.text
+    assert reading.steps[-1].image.tobytes() == image.tobytes()
+    assert reading.milliseconds > 0
+    assert not reading.blank
+
+
+def test_blank_picture_is_an_empty_name_and_no_guess(recognizer: Recognizer) -> None:
+    reading = recognizer.read(np.full((200, 800), 255, np.uint8))
+    assert (reading.text, reading.blank, reading.verdict) == ("", True, "nothing written")
+    assert reading.letters == ()
+    assert reading.confidence == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "verdict"),
+    [("ANNA", 0.95, "sure"), ("ANNA", 0.5, "please check"), ("", 0.99, "nothing written")],
+)
+def test_verdict(text: str, confidence: float, verdict: str) -> None:
+    assert Reading(text, confidence, (), (), (), False, (), 1.0).verdict == verdict
+
+
+def test_many_read_as_one_by_one_whatever_stands_beside_them(
+    recognizer: Recognizer, tmp_path: Path
+) -> None:
+    pictures: list[object] = [
+        write_word(text, width=width)
+        for text, width in [("A", 60), ("MARTIN", 240), ("LEO", 240), ("JEAN-BAPTISTE", 400)]
+    ]
+    pictures.insert(2, b"no picture")
+    pictures.append(np.full((50, 50), 255, np.uint8))
+    cv2.imwrite(str(tmp_path / "a.png"), write_word("ANNA"))
+    pictures.append(tmp_path / "a.png")
+    results = list(recognizer.read_many(iter(pictures)))
+    assert isinstance(results[2], ImageError)
+    for picture, result in zip(pictures, results, strict=True):
+        if isinstance(result, ImageError):
+            continue
+        alone = recognizer.read(picture)
+        assert result.text == alone.text
+        assert result.confidence == pytest.approx(alone.confidence, rel=1e-4)
+
+
+def test_threads_share_a_recognizer(recognizer: Recognizer) -> None:
+    pictures = [write_word(text) for text in ("ANNA", "LEO", "IDA", "TOM")]
+    expected = [recognizer.read(p).text for p in pictures]
+    found: list[list[str]] = [[] for _ in range(4)]
+
+    def work(texts: list[str]) -> None:
+        texts.extend(recognizer.read(p).text for p in pictures)
+
+    threads = [threading.Thread(target=work, args=(texts,)) for texts in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4
+
+
+def test_predict_reads_the_picture_with_that_number(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tmp_path / "test_v2" / "test"
+    images.mkdir(parents=True)
+    cv2.imwrite(str(images / "TEST_10261.jpg"), write_word("LEO"))
+    (tmp_path / "written_name_test_v2.csv").write_text("FILENAME,IDENTITY\nTEST_10261.jpg,LEO\n")
+    monkeypatch.setenv("HWR_MODEL", str(tiny_model))
+    monkeypatch.setattr("hwr.recognizer._default", None)
+    reading = hwr.predict(10261, split="test", data=tmp_path)
+    again = Recognizer.load(tiny_model).read(images / "TEST_10261.jpg")
+    assert reading.text == again.text
+    assert math.isclose(reading.confidence, again.confidence, rel_tol=1e-4)
+    with pytest.raises(ValueError, match="no picture with index 1"):
+        hwr.predict(1, split="test", data=tmp_path)
+
+
+def test_importing_the_package_loads_no_framework() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, hwr, hwr.alphabet, hwr.image, hwr.preprocess, hwr.ctc, hwr.metrics, hwr.cli;"
+        "print([m for m in ('keras', 'tensorflow', 'gradio') if m in sys.modules])"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
