@@ -131,7 +131,7 @@ def list_samples(args: argparse.Namespace) -> int:
     from hwr.recognizer import default_data
 
     if args.write:
-        from hwr.synthesis import write_samples
+        from hwr.sample_set import write_samples
 
         write_samples(args.write, count=args.count, seed=args.seed)
         print(f"Drew {args.count} pictures into {args.write}")

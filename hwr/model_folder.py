@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,8 +111,11 @@ def load_model(folder: Path) -> tuple[Spec, keras.Model]:
     spec = load_spec(folder)
     model = build_model(spec)
     try:
-        model.load_weights(folder / WEIGHTS)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns where a layer finds no weights, and leaves it untrained.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(folder / WEIGHTS)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         raise ModelFolderError(
             f"The weights in {folder.name} do not fit its {CONFIG}: {error}"
         ) from error

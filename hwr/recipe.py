@@ -148,7 +148,8 @@ def _synthetic(recipe: Recipe, spec: Spec) -> SyntheticSource:
     from functools import partial
 
     from hwr.fonts import find_fonts
-    from hwr.synthesis import NAMES, draw
+    from hwr.name_list import NAMES
+    from hwr.synthesis import draw
 
     names = read_names(recipe.names, spec) if recipe.names else list(NAMES)
     fonts = find_fonts(recipe.fonts) if recipe.fonts else []

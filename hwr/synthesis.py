@@ -1,37 +1,22 @@
-"""Synthesis: names drawn by the package itself, as if by hand."""
+"""Synthesis: pictures of names that the package draws itself, as if by hand."""
 
 from __future__ import annotations
 
-import csv
-import shutil
-import tempfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hwr import fonts as typefaces
-from hwr.skeletons import (
-    JOINED,
-    MARKS,
-    PRINTED,
-    STEP,
-    Floats,
-    Glyph,
-    Variants,
-    choose,
-    parse,
-    spell,
-)
+from hwr.hand import Hand, check_text, has_small, pick, smooth_noise, trace_name, within
+from hwr.name_list import NAMES
+from hwr.skeletons import Floats, Variants
 
-Pen = Literal["ballpoint", "felt", "pencil"]
-Case = Literal["capitals", "dotted", "capitalised", "lower"]
 Picture = NDArray[np.uint8]
 Renderer = Callable[..., Picture]
 
@@ -39,394 +24,6 @@ PAPER: Final = 255
 DETAIL: Final = 56  # height in pixels at which a capital is drawn before it is shrunk
 SHIFT: Final = 4  # fractional bits of the coordinates handed to OpenCV
 PRINT_CAP: Final = 8.5  # height in pixels of the capitals of printed prompts
-DOTTED: Final = frozenset("ij")
-
-
-# === Hand ===
-
-
-@dataclass(frozen=True)
-class Hand:
-    """One writer's look. Lengths are in cap heights unless said otherwise.
-
-    seed: which variant of each letter, and how this writer bends it.
-    variants: the skeletons this writer may use.
-    slant: shift to the right per unit of height, 0 upright.
-    width: stretch of the letters, 1 as in the skeletons.
-    spacing: gap between two capitals; small letters stand closer.
-    x_height: height of small letters without ascender.
-    shape: spread of the writer's own deviation from the skeletons.
-    jitter: spread of the deviation from one letter to the next.
-    turn: spread of the rotation of single letters, radians.
-    size_jitter: relative spread of letter sizes.
-    baseline_jitter, wander, slope: spread of single letters about the baseline, height of its slow
-    wave, and its rise per unit of length.
-    wobble: tremor of the pen.
-    haste: 0 for sharp corners to 1 for washed-out ones.
-    thickness: of the stroke; pressure: its relative variation, 0..1.
-    darkness: of the ink, 0..1.
-    connected: 0 for separate small letters, 1 for letters that join.
-    """
-
-    seed: int
-    variants: Variants = "train"
-    slant: float = 0.0
-    width: float = 1.0
-    spacing: float = 0.3
-    x_height: float = 0.5
-    shape: float = 0.03
-    jitter: float = 0.015
-    turn: float = 0.03
-    size_jitter: float = 0.06
-    baseline_jitter: float = 0.03
-    wander: float = 0.03
-    slope: float = 0.0
-    wobble: float = 0.006
-    haste: float = 0.2
-    thickness: float = 0.12
-    pressure: float = 0.2
-    pen: Pen = "ballpoint"
-    darkness: float = 0.9
-    connected: float = 0.0
-    case: Case = "capitals"
-
-    @staticmethod
-    def sample(rng: np.random.Generator, variants: Variants = "train") -> Hand:
-        """A random writer; `variants` as in `hwr.skeletons.choose`."""
-        choose(("", ""), variants)  # refuses an unknown word here rather than at the first letter
-        pen: Pen = ("ballpoint", "felt", "pencil")[_pick(rng, 0.65, 0.2, 0.15)]
-        thick = {"ballpoint": 0.09, "felt": 0.15, "pencil": 0.085}[pen]
-        dark = {"ballpoint": 0.9, "felt": 0.97, "pencil": 0.65}[pen]
-        care = rng.beta(1.6, 2.4)  # 0 neat, 1 careless: the deviations go together
-        case: Case = ("capitals", "dotted", "capitalised", "lower")[
-            _pick(rng, 0.72, 0.12, 0.13, 0.03)
-        ]
-        return Hand(
-            seed=int(rng.integers(1 << 31)),
-            variants=variants,
-            slant=_within(rng.normal(0.08, 0.16), -0.35, 0.6),
-            width=_within(rng.lognormal(-0.03, 0.17), 0.6, 1.5),
-            spacing=_within(rng.lognormal(-1.0, 0.6), 0.06, 1.1),
-            x_height=_within(rng.normal(0.55, 0.07), 0.38, 0.75),
-            shape=0.015 + 0.05 * care,
-            jitter=0.006 + 0.026 * care,
-            turn=0.015 + 0.06 * care,
-            size_jitter=0.025 + 0.09 * care,
-            baseline_jitter=0.012 + 0.07 * care,
-            wander=abs(rng.normal(0, 0.02 + 0.06 * care)),
-            slope=rng.normal(0, 0.012),
-            wobble=0.002 + rng.beta(1.2, 4) * 0.022,
-            haste=rng.beta(1.3, 2.2),
-            thickness=_within(thick * rng.lognormal(0, 0.25), 0.05, 0.3),
-            pressure=rng.beta(1.5, 3) * 0.7,
-            pen=pen,
-            darkness=_within(rng.normal(dark, 0.1), 0.55, 1.0),
-            connected=(0.0, rng.uniform(0.2, 0.8), 1.0)[_pick(rng, 0.4, 0.25, 0.35)],
-            case=case,
-        )
-
-    def apply_case(self, text: str, rng: np.random.Generator) -> str:
-        """The text in this writer's usual case, as it is to be drawn.
-
-        "dotted" is capitals among which an I may be a small dotted i. No character is added or
-        lost: a letter whose capital is more than one character (ß) stays small.
-        """
-        if self.case == "lower":
-            return "".join(_one(c, c.lower()) for c in text)
-        upper = "".join(_one(c, c.upper()) for c in text)
-        if self.case == "capitals":
-            return upper
-        if self.case == "dotted":
-            often = rng.uniform(0.5, 1)
-            return "".join("i" if c == "I" and rng.random() < often else c for c in upper)
-        starts = [
-            i == 0 or text[i - 1] in " -'\N{RIGHT SINGLE QUOTATION MARK}" for i in range(len(text))
-        ]
-        return "".join(
-            u if start else _one(c, c.lower())
-            for u, c, start in zip(upper, text, starts, strict=True)
-        )
-
-    def skeletons(
-        self, letter: str, *, joined: bool = False, plain: bool = False
-    ) -> tuple[str, ...]:
-        """The skeletons this writer may use for a letter of the tables, the usual one first.
-
-        plain: leave out the capitals with a dot of their own, for a letter under an accent.
-        """
-        table = JOINED if joined and letter in JOINED else PRINTED
-        allowed = choose(table[letter], self.variants)
-        if plain and letter in "IJ":
-            allowed = allowed[:2]
-        # The usual shapes stand first in the tables, and are the usual ones here too.
-        share = zlib.crc32(f"{self.seed} {letter} {joined}".encode()) / 2**32
-        first = int(len(allowed) * share**1.3)
-        return allowed[first:] + allowed[:first]
-
-
-def _pick(rng: np.random.Generator, *shares: float) -> int:
-    """Index drawn by shares that sum to 1; ten times as fast as `rng.choice`."""
-    draw, index = rng.random(), 0
-    while index < len(shares) - 1 and draw >= shares[index]:
-        draw -= shares[index]
-        index += 1
-    return index
-
-
-def _within(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
-
-
-def _has_small(text: str) -> bool:
-    """Whether small letters make up the text, an i among capitals not counted."""
-    return any(c.islower() and c not in DOTTED for c in text)
-
-
-def _one(character: str, other: str) -> str:
-    return other if len(other) == 1 else character
-
-
-# === Strokes ===
-
-
-@lru_cache(maxsize=256)
-def _manner(seed: int) -> Floats:
-    """A writer's own bends, (256, 2) float32 standard normal."""
-    return np.random.default_rng(seed).standard_normal((256, 2), dtype=np.float32)
-
-
-def check_text(text: str) -> None:
-    """ValueError naming every character of the text that cannot be drawn."""
-    unknown = []
-    for character in dict.fromkeys(text):
-        try:
-            spell(character)
-        except ValueError:
-            unknown.append(character)
-    if unknown:
-        raise ValueError(f"no skeleton for these characters. Received: {''.join(unknown)!r}")
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A letter or an accent on the way to the page."""
-
-    glyph: Glyph
-    small: bool  # follows the writer's x-height
-    host: int  # index of the letter that an accent belongs to, else its own
-    lift: float  # height of an accent's foot above the baseline before scaling
-    gap: float  # room before this letter
-    join: bool  # reached without lifting the pen
-    box: int  # number of the character in the text
-
-
-def _without_dot(glyph: Glyph, skeleton: str) -> Glyph:
-    return parse(skeleton.rsplit("|", 1)[0]) if len(glyph.ends) > 1 else glyph
-
-
-def _parts(text: str, hand: Hand, rng: np.random.Generator, *, joined: bool) -> list[_Part]:
-    """Letters and accents of a text, in writing order."""
-    parts: list[_Part] = []
-    cursive = joined and hand.connected > 0.5
-    gap, previous = 0.0, False
-    chances = rng.random((len(text), 4))
-    for box, character in enumerate(text):
-        odd, link, spread, high = chances[box]
-        base, marks = spell(character)
-        if not base:
-            gap += 0.35 + 0.9 * hand.spacing + 0.3 * spread
-            previous = False
-            continue
-        small = base.islower()
-        linked = small and cursive and base in JOINED
-        options = hand.skeletons(base, joined=linked, plain=bool(marks))
-        # A writer mostly repeats a shape, and now and then takes another.
-        skeleton = options[int(odd * 100) % len(options)] if odd < 0.12 else options[0]
-        glyph = parse(skeleton)
-        above = [mark for mark in marks if mark != "\N{COMBINING CEDILLA}"]
-        if above and base in DOTTED:
-            glyph = _without_dot(glyph, skeleton)
-        join = linked and previous and link < 0.15 + 0.85 * hand.connected
-        if parts:
-            if join:
-                gap += 0.04 + 0.2 * hand.spacing * spread
-            elif small or base in "-'.," or text[box - 1] in "-'":
-                gap += 0.1 + 0.28 * hand.spacing * (0.6 + 0.8 * spread)
-            else:
-                gap += 0.06 + hand.spacing * (0.65 + 0.7 * spread)
-        host = len(parts)
-        parts.append(_Part(glyph, small, host, 0.0, gap, join, box))
-        gap, previous = 0.0, linked
-        _, _, _, top = glyph.size
-        for mark in marks:
-            shapes = MARKS[mark]
-            shape = parse(shapes[zlib.crc32(f"{hand.seed} {mark}".encode()) % len(shapes)])
-            lift = 0.0 if mark == "\N{COMBINING CEDILLA}" else top + 0.06 + 0.1 * high
-            parts.append(_Part(shape, small, host, lift, 0.0, False, box))
-    return parts
-
-
-def _smooth_noise(rng: np.random.Generator, count: int, step: int, columns: int) -> Floats:
-    """Noise that changes over `step` points, (count, columns) float32, about unit spread."""
-    knots = rng.standard_normal((count // step + 2, columns), dtype=np.float32)
-    place = np.arange(count, dtype=np.float32) / step
-    left = place.astype(np.intp)
-    share = (place - left)[:, None]
-    share = share * share * (3 - 2 * share)
-    return np.asarray(knots[left] * (1 - share) + knots[left + 1] * share, np.float32)
-
-
-def trace_name(
-    text: str, hand: Hand, rng: np.random.Generator, *, pitch: float | None = None
-) -> list[Floats]:
-    """The pen strokes of a name in writing order, (n, 2) float32 each, n >= 2.
-
-    Units are cap heights, x to the right from the left end of the ink, y down from the baseline, so
-    that the top of a capital is near y = -1. With `pitch` each character stands in its own box,
-    as on a form, the boxes being that far apart, and no letters join. An empty or blank text has no
-    strokes. ValueError for characters that cannot be drawn.
-    """
-    check_text(text)
-    parts = _parts(text, hand, rng, joined=pitch is None)
-    if not parts:
-        return []
-    controls = sum(len(part.glyph.points) for part in parts)
-    noise = rng.standard_normal((controls, 2), dtype=np.float32) * np.float32(hand.jitter)
-    manner = _manner(hand.seed) * np.float32(hand.shape)
-    traced, used = [], 0
-    for part in parts:
-        glyph = part.glyph
-        k = len(glyph.points)
-        # The same letter starts at the same place of the writer's bends, whatever surrounds it.
-        start = int(glyph.basis.shape[0] * 31 + k * 7) % (len(manner) - k)
-        bend = manner[start : start + k] + noise[used : used + k]
-        if part.small:  # the hand moves less where it writes smaller
-            bend = bend * np.float32(0.65)
-        traced.append(glyph.basis @ (glyph.points + bend))
-        used += k
-    points = np.concatenate(traced)
-    counts = np.array([len(t) for t in traced])
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    letter = np.repeat(np.arange(len(parts)), counts)
-    ends = np.concatenate([s + np.array(p.glyph.ends) for s, p in zip(starts, parts, strict=True)])
-    last = np.zeros(len(points), dtype=bool)
-    last[ends - 1] = True
-    first = np.roll(last, 1)
-    small = np.array([p.small for p in parts])[letter]
-    points = _round_corners(points, first | last, small, hand.haste)
-    stroke = np.cumsum(first) - 1
-    loose = rng.standard_normal((len(ends), 2), dtype=np.float32)
-    points += (loose * np.float32(hand.jitter))[stroke]
-
-    # Letter sizes: small letters are squeezed so that x-height and ascender keep their places.
-    # A small i among capitals is written nearly as high as they are.
-    x_height = hand.x_height if _has_small(text) else max(0.7, hand.x_height)
-    y = points[:, 1]
-    squeezed = np.where(y < 0.5, y * (2 * x_height), 1 - (1 - y) * (2 - 2 * x_height))
-    points[:, 1] = np.where(small, squeezed, y)
-    hosts = np.array([p.host for p in parts])
-    scale = 1 + hand.size_jitter * rng.standard_normal((len(parts), 2)).clip(-2.5, 2.5)
-    scale = scale[hosts].astype(np.float32)
-    # Whoever writes small letters tall writes them wide too.
-    wide = hand.width * np.where([p.small for p in parts], (2 * x_height) ** 0.6, 1)
-    scale[:, 0] *= wide.astype(np.float32)
-    angle = (hand.turn * rng.standard_normal(len(parts))).astype(np.float32)[hosts]
-    points *= scale[letter]
-    turn = angle[letter]
-    points[:, 0] += (hand.slant - turn) * points[:, 1]
-    points[:, 1] += turn * points[:, 0]
-
-    # Places along the line, from the ink of each letter.
-    left = np.minimum.reduceat(points[:, 0], starts)
-    right = np.maximum.reduceat(points[:, 0], starts)
-    x = np.zeros(len(parts), dtype=np.float32)
-    rise = (hand.baseline_jitter * rng.standard_normal(len(parts))).astype(np.float32)[hosts]
-    stray = 0.05 * rng.standard_normal(len(parts))
-    cursor = 0.0
-    for i, part in enumerate(parts):
-        if part.host == i:
-            if pitch is not None:
-                cursor = (part.box + float(stray[i])) * pitch - float(right[i] - left[i]) / 2
-            else:
-                cursor += part.gap
-            x[i] = cursor - left[i]
-            # Letters overhang each other by their slant; it is no room between them.
-            cursor += float(right[i] - left[i]) - abs(hand.slant) * 0.3
-            cursor = max(cursor, float(x[i] + left[i]) + 0.02)
-        else:
-            body, high = part.host, part.lift
-            if part.small:
-                high = 1 - (1 - high) * (2 - 2 * x_height) if high > 0.5 else high
-            high *= float(scale[i, 1])
-            middle = float(left[body] + right[body]) / 2 - 0.5 * hand.slant * (0.9 if high else 0.6)
-            x[i] = x[body] + middle + hand.slant * high - float(left[i] + right[i]) / 2
-            rise[i] += high
-    points[:, 0] += x[letter]
-    phase, wave = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1.6)
-    points[:, 1] += (rise + hand.wander * np.sin(wave * x + phase) + hand.slope * x)[letter]
-    points += _smooth_noise(rng, len(points), 5, 2) * np.float32(hand.wobble)
-
-    points[:, 0] -= points[:, 0].min()
-    points[:, 1] *= -1
-    points = points.astype(np.float32, copy=False)
-    return _join([points[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)], parts)
-
-
-def _round_corners(
-    points: Floats, keep: NDArray[np.bool_], small: NDArray[np.bool_], haste: float
-) -> Floats:
-    """Strokes with their corners washed out, all but the points to keep; (n, 2), (n,), (n,)."""
-    turns = round(4 * haste)
-    for turn in range(turns):
-        middle = points.copy()
-        middle[1:-1] = points[:-2] / 4 + points[1:-1] / 2 + points[2:] / 4
-        # Small letters stand half as long: their bowls would close.
-        fixed = keep if turn < turns / 2 else keep | small
-        points = np.where(fixed[:, None], points, middle)
-    return points
-
-
-def _join(strokes: list[Floats], parts: Sequence[_Part]) -> list[Floats]:
-    """Strokes in writing order, where letters that join share a stroke and dots come after it."""
-    out: list[Floats] = []
-    later: list[Floats] = []
-    at = 0
-    for i, part in enumerate(parts):
-        main, *rest = strokes[at : at + len(part.glyph.ends)]
-        at += len(part.glyph.ends)
-        if part.join:
-            out[-1] = np.concatenate([out[-1], _bridge(out[-1], main), main])
-        else:
-            out.extend(later)
-            later = []
-            out.append(main)
-        later.extend(rest)
-        # Only a letter's own first stroke can be continued: accents wait like dots.
-        if part.host != i:
-            later.append(out.pop())
-    return out + later
-
-
-def _bridge(before: Floats, after: Floats) -> Floats:
-    """The line from the end of one stroke to the start of the next, ends left out, (n, 2)."""
-    a, b = before[-1], after[0]
-    length = float(np.hypot(*(b - a)))
-    leave = before[-1] - before[max(-4, -len(before))]
-    arrive = after[min(3, len(after) - 1)] - after[0]
-    leave = leave / max(1e-6, float(np.hypot(*leave)))
-    arrive = arrive / max(1e-6, float(np.hypot(*arrive)))
-    if arrive[0] < 0.25:  # the letter starts backwards or downwards: come up to it and turn
-        arrive = np.array([0.85, -0.5], dtype=np.float32)
-    count = max(1, int(length / STEP))
-    t = np.linspace(0, 1, count + 2, dtype=np.float32)[1:-1, None]
-    bend = 0.8 * length
-    return np.asarray(
-        (2 * t**3 - 3 * t**2 + 1) * a
-        + (t**3 - 2 * t**2 + t) * bend * leave
-        + (3 * t**2 - 2 * t**3) * b
-        + (t**3 - t**2) * bend * arrive,
-        dtype=np.float32,
-    )
 
 
 # === Ink ===
@@ -450,7 +47,7 @@ def _pen_line(strokes: Sequence[Floats], hand: Hand, rng: np.random.Generator, c
     points = np.concatenate(strokes)
     counts = np.array([len(s) for s in strokes])
     thickness = hand.thickness * scale
-    press = 1 + hand.pressure * 0.5 * _smooth_noise(rng, len(points), 14, 1)[:, 0]
+    press = 1 + hand.pressure * 0.5 * smooth_noise(rng, len(points), 14, 1)[:, 0]
     falling = np.diff(points[:, 1], append=0) > 0.02
     press *= np.where(falling, 1 + 0.2 * hand.pressure, 1)
     levels = np.maximum(1, np.rint(thickness * press.clip(0.45, 1.8))).astype(np.int32)
@@ -538,7 +135,7 @@ def _write(
         if ink.cover.shape[1] > room:
             ink = _typed_line(text, font, hand, rng, cap * room / ink.cover.shape[1], boxes)
         return _Ink(_texture(ink.cover, hand, rng), ink.x, ink.y)
-    if _has_small(text):  # small letters fill up under a pen that suits capitals
+    if has_small(text):  # small letters fill up under a pen that suits capitals
         hand = replace(hand, thickness=min(hand.thickness * 0.85, 0.22 * hand.x_height))
     strokes = trace_name(text, hand, rng, pitch=boxes)
     if strokes:
@@ -646,7 +243,7 @@ def draw_pad(
     room = np.array([width, height]) - size - 8
     largest = float((room / extent).min())
     # As large as people write on a pad, but letters stay open under the brush.
-    wanted = max(height * rng.uniform(0.28, 0.75), size * (9 if _has_small(text) else 5.5))
+    wanted = max(height * rng.uniform(0.28, 0.75), size * (9 if has_small(text) else 5.5))
     scale = min(largest, wanted)
     free = room - extent * scale
     share = np.array([rng.beta(1, 1.6), rng.beta(2, 2)])
@@ -700,7 +297,7 @@ def draw_field(
     cut: printed prompts, the rest of the lines above and below in the same hand, a stamped time,
     frame lines and specks.
     """
-    layout = (_field_plain, _field_boxed, _field_labelled)[_pick(rng, 0.28, 0.4, 0.32)]
+    layout = (_field_plain, _field_boxed, _field_labelled)[pick(rng, 0.28, 0.4, 0.32)]
     picture = _scan(layout(text, hand, rng, font), rng)
     if rng.random() < 0.08:  # a pen that hardly wrote, or a scan too light
         picture = np.asarray(255 - cv2.convertScaleAbs(255 - picture, alpha=rng.uniform(0.4, 0.7)))
@@ -728,15 +325,15 @@ class _Line:
         self, text: str, rng: np.random.Generator, room: float, font: Path | None = None
     ) -> _Ink:
         # Small letters in boxes are written larger than beside capitals.
-        cap = self.cap * 1.15 if _has_small(text) else self.cap
-        cursive = _has_small(text) and self.hand.connected > 0.5
+        cap = self.cap * 1.15 if has_small(text) else self.cap
+        cursive = has_small(text) and self.hand.connected > 0.5
         pitch = None if cursive else self.pitch
         return _write(text, self.hand, rng, cap, room=room, pitch=pitch, font=font)
 
 
 def _line(hand: Hand, rng: np.random.Generator, cap: float, pitch: float) -> _Line:
     """A line of boxes, which nine writers in ten respect (their edges do not show in a scan)."""
-    size = _within(cap * rng.lognormal(0, 0.14), 8, 1.5 * cap)
+    size = within(cap * rng.lognormal(0, 0.14), 8, 1.5 * cap)
     # Forms are filled with a ballpoint and scanned at low resolution: lines of 1.2 to 2 pixels.
     hand = replace(hand, thickness=hand.thickness * 0.75)
     return _Line(hand, size, pitch * rng.normal(1, 0.01) if rng.random() < 0.9 else None)
@@ -756,12 +353,12 @@ def _field_plain(text: str, hand: Hand, rng: np.random.Generator, font: Path | N
 
 def _field_boxed(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Picture:
     """284 wide: the prompt above the name, whole or cut, and sometimes the next prompts below."""
-    kind = _pick(rng, 0.6, 0.18, 0.22)
-    height = (31, (45, 46, 50)[_pick(rng, 0.1, 0.2, 0.7)], int(rng.integers(63, 71)))[kind]
+    kind = pick(rng, 0.6, 0.18, 0.22)
+    height = (31, (45, 46, 50)[pick(rng, 0.1, 0.2, 0.7)], int(rng.integers(63, 71)))[kind]
     page = np.zeros((height, 284), np.uint8)
     line = _line(hand, rng, 12, 14.9)
     x = rng.normal(21, 2) if kind == 0 else rng.normal(33.5, 3)
-    prompt = ("NOM", "PRENOM", "NAME")[_pick(rng, 0.47, 0.47, 0.06)]
+    prompt = ("NOM", "PRENOM", "NAME")[pick(rng, 0.47, 0.47, 0.06)]
     if kind == 0:
         y = rng.normal(24, 1.5)
         if rng.random() < 0.5:
@@ -925,132 +522,3 @@ def draw(
     if kind == "name":
         return draw_name(text, hand, rng, height=size)
     return RENDERERS[kind](text, hand, rng)
-
-
-# === Names ===
-
-_NAMES: Final = (
-    "Martin Bernard Thomas Petit Robert Richard Durand Dubois Moreau Laurent Simon Michel "
-    "Lefebvre Leroy Roux David Bertrand Morel Fournier Girard Bonnet Dupont Lambert Fontaine "
-    "Rousseau Vincent Muller Lefèvre Faure André Mercier Blanc Guérin Boyer Garnier Chevalier "
-    "François Legrand Gauthier Garcia Perrin Robin Clément Morin Nicolas Henry Roussel "
-    "Mathieu Gautier Masson Marchand Duval Denis Dumont Marie Lemaire Noël Meyer Dufour "
-    "Meunier Brun Blanchard Giraud Joly Rivière Lucas Emma Léa Manon Chloé Camille Inès Sarah "
-    "Zoé Jade Louise Alice Lola Lina Anaïs Eva Clara Julie Océane Maëlle Hugo Enzo Louis "
-    "Gabriel Jules Arthur Nathan Théo Ethan Raphaël Maxime Antoine Kévin Alexandre Quentin "
-    "Yanis Baptiste Mohamed Loïc Félix Joël Zacharie Wassim Ximena Schmidt Schneider Fischer "
-    "Weber Becker Schulz Hoffmann Schäfer Koch Bauer Klein Wolf Schröder Neumann Schwarz "
-    "Zimmermann Krüger Köhler Groß Jürgen Günther Björn Käthe Wilhelm Friedrich Smith Jones "
-    "Taylor Brown Williams Wilson Johnson Davies Wright Walker Hughes Edwards Green Young "
-    "King Baker Harrison Phillips Olivia George Harry Jack Emily Oscar Victoria Kyle Wendy "
-    "Joshua "
-)
-NAMES: Final[tuple[str, ...]] = tuple(_NAMES.split())
-
-
-def compose_name(rng: np.random.Generator, names: Sequence[str] = NAMES) -> str:
-    """One of the names, now and then two with a hyphen or a space, or one with a particle."""
-
-    def pick() -> str:
-        return names[int(rng.integers(len(names)))]
-
-    kind = rng.random()
-    if kind < 0.78:
-        return pick()
-    if kind < 0.86:
-        return f"{pick()}-{pick()}"
-    if kind < 0.92:
-        return f"{pick()} {pick()}"
-    if kind < 0.96:
-        return f"{('De', 'Le', 'Van', 'La')[int(rng.integers(4))]} {pick()}"
-    return f"{('D', 'L', 'O')[int(rng.integers(3))]}'{pick()}"
-
-
-def plain_label(text: str) -> str:
-    """A name as the dataset labels it: capitals A-Z without accents, space, hyphen, apostrophe."""
-    plain = []
-    for character in text:
-        base, _ = spell(character)
-        plain.append(
-            {"ß": "SS", "œ": "OE", "Œ": "OE", "æ": "AE", "Æ": "AE", "": " "}.get(base, base)
-        )
-    return "".join(plain).upper()
-
-
-# === Samples ===
-
-SPLITS: Final = (("TRAIN", 5, 0.5), ("VALIDATION", 4, 0.25), ("TEST", 4, 0.25))
-
-
-def write_samples(
-    folder: str | Path, *, count: int = 200, seed: int = 0, names: Sequence[str] = NAMES
-) -> None:
-    """Write a small dataset of fields in the layout of the Kaggle handwritten names.
-
-    Half of `count` (at least 8) goes to training, a quarter each to validation and test: the tables
-    `written_name_{train,validation,test}_v2.csv` (FILENAME, IDENTITY) and JPEG pictures such as
-    `train_v2/train/TRAIN_00001.jpg`. Labels are capitals without accents; about one in twenty is
-    EMPTY, UNREADABLE or blank, with a picture to match. The same arguments give the same bytes.
-
-    FileExistsError if the folder exists and holds anything; ValueError for names that cannot be
-    drawn. Nothing is left behind where it fails.
-    """
-    target = Path(folder)
-    if count < 8:
-        raise ValueError(f"a dataset has at least 8 samples. Received: {count}")
-    if not names:
-        raise ValueError("a dataset needs names. Received: none")
-    check_text("".join(names))
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise FileExistsError(f"samples go to a new or empty folder. Received: {str(folder)!r}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        scratch.chmod(0o755)  # mkdtemp keeps others out, a dataset need not
-        rng = np.random.default_rng(seed)
-        for name, digits, share in SPLITS:
-            split = name.lower()
-            pictures = scratch / f"{split}_v2" / split
-            pictures.mkdir(parents=True)
-            rows = []
-            for index in range(1, round(count * share) + 1):
-                label, picture = _sample(index, rng, names)
-                file = f"{name}_{index:0{digits}d}.jpg"
-                ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
-                if not ok:
-                    raise RuntimeError("OpenCV could not encode a JPEG")
-                (pictures / file).write_bytes(data.tobytes())
-                rows.append((file, label))
-            table = scratch / f"written_name_{split}_v2.csv"
-            with table.open("w", encoding="utf-8", newline="") as stream:
-                csv.writer(stream, lineterminator="\n").writerows([("FILENAME", "IDENTITY"), *rows])
-        if target.exists():
-            target.rmdir()
-        scratch.rename(target)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-
-
-def _sample(index: int, rng: np.random.Generator, names: Sequence[str]) -> tuple[str, Picture]:
-    """Label and picture of one sample; a few at fixed places hold no name that can be read."""
-    hand = Hand.sample(rng)
-    if index % 48 == 7:
-        return "EMPTY", draw_field("", hand, rng)
-    if index % 48 == 23:
-        return "", draw_field("", hand, rng)
-    name = compose_name(rng, names)
-    if index % 48 == 39:
-        return "UNREADABLE", _spoil(draw_field(name.upper(), hand, rng), rng)
-    return plain_label(name), draw_field(hand.apply_case(name, rng), hand, rng)
-
-
-def _spoil(picture: Picture, rng: np.random.Generator) -> Picture:
-    """A field whose name was scribbled out; the picture is changed in place."""
-    height, width = picture.shape
-    turns = 40
-    x = np.linspace(5, width * 0.6, turns) + rng.normal(0, 6, turns)
-    y = height * 0.6 + np.where(np.arange(turns) % 2, 1, -1) * rng.uniform(2, 10, turns)
-    line = np.rint(np.stack([x, y], axis=1) * (1 << SHIFT)).astype(np.int32)
-    cv2.polylines(picture, [line], False, int(rng.integers(0, 70)), 2, cv2.LINE_AA, SHIFT)
-    return picture

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import features
 
-from hwr import fonts, skeletons, synthesis
+from hwr import fonts, sample_set, skeletons, synthesis
+from hwr.hand import Case, Hand, _manner, trace_name
+from hwr.sample_set import write_samples
 from hwr.skeletons import JOINED, MARKS, PRINTED, choose, parse, spell
-from hwr.synthesis import RENDERERS, Hand, draw, trace_name, write_samples
+from hwr.synthesis import RENDERERS, draw
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 OTHERS = "0123456789-'ÉÈÊËÀÂÄÇÎÏÔÖÙÛÜŸÑŒÆÅŠéèêëàâäçîïôöùûüÿñœæåšß"
@@ -112,7 +114,7 @@ def test_train_hands_never_use_a_held_out_skeleton(monkeypatch: pytest.MonkeyPat
         used.add(text)
         return parse(text)
 
-    monkeypatch.setattr(synthesis, "parse", spy)
+    monkeypatch.setattr("hwr.hand.parse", spy)
 
     def shapes(variants: skeletons.Variants, hands: int) -> set[str]:
         used.clear()
@@ -160,7 +162,7 @@ def test_hand_is_consistent_and_frozen() -> None:
         ("lower", "jean-noël d'iriß"),
     ],
 )
-def test_apply_case(case: synthesis.Case, expected: str) -> None:
+def test_apply_case(case: Case, expected: str) -> None:
     assert Hand(seed=0, case=case).apply_case("Jean-Noël d'Iriß", generator()) == expected
 
 
@@ -196,7 +198,7 @@ def test_every_character_is_drawn_inside_its_bounds(connected: float) -> None:
 def test_same_generator_state_same_strokes_else_not() -> None:
     hand = Hand.sample(generator(3))
     first = trace_name("Chloé-Zoé", hand, generator(5))
-    synthesis._manner.cache_clear()
+    _manner.cache_clear()
     again = trace_name("Chloé-Zoé", hand, generator(5))
     other = trace_name("Chloé-Zoé", hand, generator(6))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
@@ -506,12 +508,8 @@ def test_write_samples_leaves_nothing_behind_on_errors(
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(synthesis, "_sample", fail)
+    monkeypatch.setattr(sample_set, "_sample", fail)
     with pytest.raises(OSError, match="disk full"):
         write_samples(tmp_path / "x", count=20, seed=0)
     assert [p.name for p in tmp_path.iterdir()] == ["full"]
     assert [p.name for p in full.iterdir()] == ["mine.txt"]
-
-
-def test_plain_label_drops_accents_and_case() -> None:
-    assert synthesis.plain_label("Jean-Noël d'Œuß") == "JEAN-NOEL D'OEUSS"

@@ -13,8 +13,18 @@ SCRIPT = """
 }
 """
 
-STYLE = """
+#: Gradio confines STYLE to what lies inside its container; this is about the container.
+HEAD = """
+<style>
 .gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+footer .divider { display: none !important; }
+@media (max-width: 640px) {
+  .gradio-container > .main { padding-left: 10px !important; padding-right: 10px !important; }
+}
+</style>
+"""
+
+STYLE = """
 #title h1 { margin: 0.2rem 0 0; font-size: 1.6rem; }
 #title p, .hint, .hint p, #about { color: var(--body-text-color-subdued); }
 .hint, .hint p { margin: 0; font-size: var(--text-sm); }
@@ -25,7 +35,7 @@ STYLE = """
 }
 #headline .prose { max-width: none; }
 #reading {
-  min-height: 1.25em; font-size: clamp(1.9rem, 5vw, 2.7rem); line-height: 1.25; font-weight: 600;
+  font-size: clamp(1.9rem, 5vw, 2.7rem); line-height: 1.25; font-weight: 600;
   letter-spacing: 0.04em; overflow-wrap: anywhere; user-select: text; color: var(--body-text-color);
 }
 #certainty {
@@ -44,31 +54,36 @@ STYLE = """
 .dark .badge.sure { color: #4ade80; }
 .dark .badge.check { color: #fbbf24; }
 .dark .badge.wrong { color: #f87171; }
+#reading:empty, #certainty:has(#verdict:empty) { display: none; }
 .note, .refusal { margin: 0.3rem 0 0; }
 .refusal { font-weight: 600; }
 #sample-label .label { letter-spacing: 0.03em; user-select: text; overflow-wrap: anywhere; }
 #sample-label p { margin: 0.2rem 0; }
-.badge, #sample-label .badge { line-height: 1.4; }
 
 /* Parts of the panel that have nothing to show take no room. */
 #letters:has(.empty), #candidates:has(.empty), #steps:has(.empty) { display: none; }
 #letters .textspan, #letters .text { color: var(--body-text-color); font-size: var(--text-lg); }
 
-/* Pictures of names are wide and low. */
-#steps .grid-wrap { height: auto; max-height: none; overflow: visible; }
-#steps .grid-container { grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); }
-#steps .thumbnail-item { aspect-ratio: 3 / 1; }
-#steps .caption-label { max-width: 100%; }
+/* Pictures of names are wide and low; captions stand below them, not on the ink. */
+#steps .gallery-container, #steps .grid-wrap { height: auto; min-height: 0; max-height: none; }
+#steps .grid-container { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
+#steps .grid-container.pt-6 { padding-top: 1.9rem; }
+#steps .thumbnail-item { display: flex; flex-direction: column; aspect-ratio: auto; height: auto; }
+#steps .thumbnail-item img { height: 72px; object-fit: contain; }
+#steps .caption-label { position: static; max-width: 100%; border: none; text-align: left; }
 
 /* The tools lie below the paper instead of on it; there is one colour, so none to choose. */
 #pad .toolbar-wrap {
-  flex-direction: row; top: auto; bottom: 6px; left: 50%; transform: translateX(-50%);
+  flex-direction: row; width: auto; padding: 0 0.4rem;
+  top: auto; right: auto; bottom: 6px; left: 50%; transform: translateX(-50%);
 }
-#pad .half-container { flex-direction: row; border: none; }
+#pad .half-container { flex-direction: row; width: auto; }
 #pad [aria-label="Color"], #pad [title="Color"] { display: none; }
 @media (max-width: 640px) {
-  .gradio-container > .main { padding-left: 10px !important; padding-right: 10px !important; }
-  #pad { height: 190px !important; }
+  #pad { height: 200px !important; overflow: hidden !important; }
+  /* The editor leaves a border around the paper that a phone has no room for. */
+  #pad .image-container { width: calc(100% + 48px); margin: 0 -24px; }
+  #pad .top-panel { right: 24px; }
 }
 """
 

@@ -44,7 +44,7 @@ class Panel:
         self._front = gr.State(tab)
         # One component for all that is text: each output that changes makes the pad send its
         # picture to the server again (Gradio 6.31), which delays the reading that follows.
-        self.headline = gr.HTML(_headline(), elem_id="headline")
+        self.headline = gr.HTML(_waiting(), elem_id="headline")
         self.letters = gr.HighlightedText(
             label="Letters, each with its own probability",
             elem_id="letters",
@@ -121,7 +121,7 @@ class Panel:
     @staticmethod
     def nothing() -> list[Any]:
         """Return the values of a panel before anything was read."""
-        return [_headline(), None, None, None]
+        return [_waiting(), None, None, None]
 
     @staticmethod
     def refusal(message: str) -> list[Any]:
@@ -138,7 +138,9 @@ class Panel:
             _headline(
                 name=escape(reading.text),
                 verdict=f'<span class="badge {kind}">{escape(reading.verdict)}</span>',
-                confidence=f"{percent(reading.confidence)} confident" if reading.text else "",
+                confidence=escape(f"{percent(reading.confidence)} confident")
+                if reading.text
+                else "",
                 time=f"{reading.milliseconds:.0f} ms",
                 message=notes,
             ),
@@ -163,6 +165,10 @@ def _headline(
     )
 
 
+def _waiting() -> str:
+    return _headline(message='<p class="hint">The reading appears here.</p>')
+
+
 def _letter(letter: Letter) -> tuple[str, str]:
     """Return a letter and its probability; a space is drawn as an open box."""
     return letter.character.replace(" ", "\N{OPEN BOX}"), percent(letter.probability)
@@ -179,4 +185,4 @@ def _letter_colours() -> dict[str, str]:
 
 #: What `Panel.nothing` does, in JavaScript. An empty gr.Label is {} in the browser; null
 #: breaks it (Gradio 6.31).
-_EMPTY_SCRIPT = f"() => [{json.dumps(_headline())}, null, {{}}, null]"
+_EMPTY_SCRIPT = f"() => [{json.dumps(_waiting())}, null, {{}}, null]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from hwr.recognizer import Reading
+
+_log = logging.getLogger(__name__)
 
 Read = Callable[[Any], Reading]
 
@@ -39,9 +42,10 @@ class Reader:
             for picture in _warm_up_pictures():
                 recognizer.read(picture)
         except BaseException as error:
+            _log.error("The model cannot be loaded: %s", error)
             self._recognizer.set_exception(error)
-            raise
-        self._recognizer.set_result(recognizer)
+        else:
+            self._recognizer.set_result(recognizer)
 
 
 def _warm_up_pictures() -> list[np.ndarray]:

@@ -7,25 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from hwr.image import ImageError
 from hwr.ui.panel import Panel
 from hwr.ui.reader import Read
 
 
-def uploaded(file: dict[str, Any] | None) -> str:
+def uploaded(file: dict[str, Any] | None) -> Path:
     """Return the path of an uploaded file, with its original bytes.
 
     Gradio would open the picture itself before handing it over, and answer for what it cannot
-    open with a sentence of its own; so its value is taken as it came. Gradio has by then
-    checked that the path lies in its upload folder.
+    open with a sentence of its own; so its value is taken as it came. It checks that the file
+    is an upload only if the client says so in `meta` (Gradio 6.31), hence the check here.
 
     Raises:
-        ImageError: there is no file.
+        ImageError: there is no file, or it is not an upload.
     """
     if not file or not file.get("path"):
         raise ImageError("no-picture", "There is no picture; choose or drop a file.")
-    return str(file["path"])
+    path = Path(file["path"]).resolve()
+    if not path.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise ImageError("no-picture", "This file was not uploaded; choose or drop it again.")
+    return path
 
 
 class Upload:

@@ -1,0 +1,94 @@
+"""The sample set: a small dataset of drawn names in the layout of the Kaggle set."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from hwr.alphabet import fold
+from hwr.hand import Hand, check_text
+from hwr.name_list import NAMES, compose_name
+from hwr.synthesis import SHIFT, Picture, draw_field
+
+SPLITS: Final = (("TRAIN", 5, 0.5), ("VALIDATION", 4, 0.25), ("TEST", 4, 0.25))
+
+
+def write_samples(
+    folder: str | Path, *, count: int = 200, seed: int = 0, names: Sequence[str] = NAMES
+) -> None:
+    """Write a small dataset of fields in the layout of the Kaggle handwritten names.
+
+    Half of `count` (at least 8) goes to training, a quarter each to validation and test: the tables
+    `written_name_{train,validation,test}_v2.csv` (FILENAME, IDENTITY) and JPEG pictures such as
+    `train_v2/train/TRAIN_00001.jpg`. Labels are capitals without accents; about one in twenty is
+    EMPTY, UNREADABLE or blank, with a picture to match. The same arguments give the same bytes.
+
+    FileExistsError if the folder exists and holds anything; ValueError for names that cannot be
+    drawn. Nothing is left behind where it fails.
+    """
+    target = Path(folder)
+    if count < 8:
+        raise ValueError(f"a dataset has at least 8 samples. Received: {count}")
+    if not names:
+        raise ValueError("a dataset needs names. Received: none")
+    check_text("".join(names))
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise FileExistsError(f"samples go to a new or empty folder. Received: {str(folder)!r}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        scratch.chmod(0o755)  # mkdtemp keeps others out, a dataset need not
+        rng = np.random.default_rng(seed)
+        for name, digits, share in SPLITS:
+            split = name.lower()
+            pictures = scratch / f"{split}_v2" / split
+            pictures.mkdir(parents=True)
+            rows = []
+            for index in range(1, round(count * share) + 1):
+                label, picture = _sample(index, rng, names)
+                file = f"{name}_{index:0{digits}d}.jpg"
+                ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+                if not ok:
+                    raise RuntimeError("OpenCV could not encode a JPEG")
+                (pictures / file).write_bytes(data.tobytes())
+                rows.append((file, label))
+            table = scratch / f"written_name_{split}_v2.csv"
+            with table.open("w", encoding="utf-8", newline="") as stream:
+                csv.writer(stream, lineterminator="\n").writerows([("FILENAME", "IDENTITY"), *rows])
+        if target.exists():
+            target.rmdir()
+        scratch.rename(target)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _sample(index: int, rng: np.random.Generator, names: Sequence[str]) -> tuple[str, Picture]:
+    """Label and picture of one sample; a few at fixed places hold no name that can be read."""
+    hand = Hand.sample(rng)
+    if index % 48 == 7:
+        return "EMPTY", draw_field("", hand, rng)
+    if index % 48 == 23:
+        return "", draw_field("", hand, rng)
+    name = compose_name(rng, names)
+    if index % 48 == 39:
+        return "UNREADABLE", _spoil(draw_field(name.upper(), hand, rng), rng)
+    return fold(name), draw_field(hand.apply_case(name, rng), hand, rng)
+
+
+def _spoil(picture: Picture, rng: np.random.Generator) -> Picture:
+    """A field whose name was scribbled out; the picture is changed in place."""
+    height, width = picture.shape
+    turns = 40
+    x = np.linspace(5, width * 0.6, turns) + rng.normal(0, 6, turns)
+    y = height * 0.6 + np.where(np.arange(turns) % 2, 1, -1) * rng.uniform(2, 10, turns)
+    line = np.rint(np.stack([x, y], axis=1) * (1 << SHIFT)).astype(np.int32)
+    cv2.polylines(picture, [line], False, int(rng.integers(0, 70)), 2, cv2.LINE_AA, SHIFT)
+    return picture
