@@ -59,7 +59,7 @@ def make_page(args: argparse.Namespace) -> gr.Blocks:
 def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
     """Serve `page`: to this machine alone, no folder, no analytics, no history."""
     from hwr.image import MAX_BYTES
-    from hwr.ui.look import SCRIPT, STYLE, theme
+    from hwr.ui.look import HEAD, SCRIPT, STYLE, theme
     from hwr.ui.page import READERS
 
     page.queue(default_concurrency_limit=READERS, max_size=args.queue_size)
@@ -79,6 +79,7 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
         footer_links=["api"],
         theme=theme(),
         css=STYLE,
+        head=HEAD,
         js=SCRIPT,
         **settings,
     )

@@ -33,4 +33,7 @@ def _trained_on(folder: Path) -> str:
     parts = [f"{count:,} pictures of `{escape(name)}`" for name, count in sources.items()]
     if drawn:
         parts.append("names drawn by the program itself")
-    return f"The model was trained on {', '.join(parts)}." if parts else ""
+    if not parts:
+        return ""
+    listed = " and ".join([", ".join(parts[:-1]), parts[-1]]) if parts[1:] else parts[0]
+    return f"The model was trained on {listed}."

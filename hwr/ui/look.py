@@ -7,8 +7,8 @@ import gradio as gr
 #: Runs once in the browser. Results are announced to screen readers as they change.
 SCRIPT = """
 () => {
-  for (const id of ["headline", "sample-label"]) {
-    document.getElementById(id)?.setAttribute("aria-live", "polite");
+  for (const text of document.querySelectorAll("#headline .prose, #sample-label .prose")) {
+    text.setAttribute("aria-live", "polite");
   }
 }
 """
@@ -32,6 +32,10 @@ STYLE = """
 #headline {
   padding: 0.9rem 1.1rem; border: 1px solid var(--border-color-primary);
   border-radius: var(--block-radius); background: var(--block-background-fill);
+}
+/* Gradio keeps a hidden clock in here that screen readers would read aloud. */
+#headline [data-testid="status-tracker"], #sample-label [data-testid="status-tracker"] {
+  display: none;
 }
 #headline .prose { max-width: none; }
 #reading {

@@ -1,0 +1,436 @@
+"""The page in a real browser, headless Chromium, with the real server and model.
+
+Readings are compared with the server's own /read, so that all but one test hold for any weights.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from hwr.hand import Hand, trace_name
+from hwr.sample_set import write_samples
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Seconds until a page on a slow, busy machine must have reacted.
+PATIENCE = 30
+
+#: Seconds until the server must answer, before the model is loaded.
+START = 60
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+]
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+# === Server and browser ===
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 12 training, 6 validation and 6 test pictures."""
+    folder = tmp_path_factory.mktemp("data") / "names"
+    write_samples(folder, count=24, seed=11)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `python app.py`, started as a person would start it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("log") / "server.txt"
+    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port), "--data", str(folder)]
+    with log.open("w") as stream:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=stream)
+        try:
+            _wait_for(address, server, log)
+            yield address
+        finally:
+            server.terminate()
+            server.wait(20)
+    assert "Traceback" not in log.read_text()
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    start = time.monotonic()
+    while time.monotonic() - start < START:
+        assert server.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, TimeoutError):
+            time.sleep(0.2)
+    raise AssertionError(f"no answer within {START} s: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests. Without any the tests are skipped, but not under CI."""
+    with sync_playwright() as playwright:
+        executable = _executable(playwright)
+        if executable is None:
+            if os.environ.get("CI"):
+                pytest.fail("CI needs a browser: install chromium or set $CHROMIUM")
+            pytest.skip("no browser: install chromium or set $CHROMIUM")
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def _executable(playwright: Playwright) -> str | None:
+    """Return the browser: $CHROMIUM, the system's, or Playwright's own."""
+    if named := os.environ.get("CHROMIUM"):
+        return named
+    system = shutil.which("chromium") or shutil.which("chromium-browser")
+    own = playwright.chromium.executable_path
+    return system or (own if Path(own).is_file() else None)
+
+
+@pytest.fixture(scope="module")
+def read(address: str) -> Iterator[Callable[[Path], dict[str, Any]]]:
+    """Read a file by the server's endpoint."""
+    client = Client(address, verbose=False)
+    yield lambda path: client.predict(handle_file(str(path)), api_name="/read")
+    client.close()
+
+
+def _open(browser: Browser, address: str, **settings: Any) -> Iterator[Page]:
+    context = browser.new_context(**{"viewport": {"width": 1000, "height": 800}, **settings})
+    page = context.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.goto(address)
+    page.locator("#pad canvas").first.wait_for()
+    # The page reads the blank pad when it is ready.
+    _expect(page, "#verdict", "nothing written")
+    page.wait_for_timeout(500)
+    yield page
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page on a desktop; an error in the browser's console fails the test."""
+    yield from _open(browser, address)
+
+
+@pytest.fixture
+def phone(browser: Browser, address: str) -> Iterator[Page]:
+    """The page on a phone."""
+    viewport = {"width": 390, "height": 844}
+    yield from _open(browser, address, viewport=viewport, has_touch=True, is_mobile=True)
+
+
+# === What a person does ===
+
+
+def _expect(page: Page, selector: str, text: str) -> None:
+    expect(page.locator(selector).first).to_have_text(text, timeout=1000 * PATIENCE)
+
+
+def _expect_ink(page: Page) -> None:
+    """Wait until a picture with ink has been read: only those are cropped."""
+    expect(page.locator("#steps")).to_contain_text("ink crop", timeout=1000 * PATIENCE)
+    expect(page.locator("#steps img")).to_have_count(7)
+
+
+def _expect_blank(page: Page) -> None:
+    expect(page.locator("#steps")).not_to_contain_text("ink crop", timeout=1000 * PATIENCE)
+    _expect(page, "#verdict", "nothing written")
+    _expect(page, "#reading", "")
+
+
+def _paper(page: Page) -> tuple[float, float, float]:
+    """Return the centre of the pad's paper and a width that lies well inside it."""
+    box = page.locator("#pad canvas").first.bounding_box()
+    assert box is not None
+    width = 0.7 * min(box["width"], 4 * box["height"])
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, width
+
+
+def _stroke(page: Page, points: Any) -> None:
+    """Draw one stroke with the mouse."""
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point)
+    page.mouse.up()
+
+
+def _tick(page: Page, shift: float = 0) -> list[tuple[float, float]]:
+    """Draw a V; return its points."""
+    x, y, width = _paper(page)
+    x += shift * width
+    points = [(x - 15, y - 20), (x, y + 20), (x + 15, y - 20)]
+    _stroke(page, points)
+    return points
+
+
+def _write(page: Page, text: str) -> None:
+    """Write block capitals in a calm hand with the mouse."""
+    unrest = ("jitter", "turn", "size_jitter", "baseline_jitter", "wander", "wobble")
+    hand = Hand(seed=0, shape=0.005, haste=0.0, **dict.fromkeys(unrest, 0.0))
+    strokes = trace_name(text, hand, np.random.default_rng(0))
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    x, y, width = _paper(page)
+    scale = min(width / (high - low)[0], 0.14 * width / (high - low)[1])
+    for stroke in strokes:
+        # Few points: each move of the mouse costs a frame.
+        few = cv2.approxPolyDP(stroke.reshape(-1, 1, 2), 0.04, False).reshape(-1, 2)
+        _stroke(page, ((few - (low + high) / 2) * scale + (x, y)).tolist())
+
+
+def _turn_to(page: Page, tab: str) -> None:
+    page.get_by_role("tab", name=tab, exact=True).click()
+
+
+def _upload(page: Page, path: Path) -> None:
+    page.locator("#upload input[type=file]").first.set_input_files(str(path))
+
+
+# === Draw ===
+
+
+def test_the_reading_follows_the_pen_and_survives_clearing(page: Page) -> None:
+    _tick(page)
+    _expect_ink(page)
+    expect(page.locator("#time")).to_contain_text("ms")
+    page.locator("#clear-pad").click()
+    _expect_blank(page)
+    page.wait_for_timeout(700)  # the editor lays its canvas out anew
+    _tick(page)
+    _expect_ink(page)
+    page.get_by_role("button", name="Clear canvas", exact=True).click()
+    _expect_blank(page)
+    page.wait_for_timeout(700)
+    _tick(page, 0.2)
+    _expect_ink(page)
+
+
+def test_undo_and_eraser_change_the_reading(page: Page) -> None:
+    points = _tick(page)
+    _expect_ink(page)
+    page.wait_for_timeout(1000)  # the first stroke enters the history late
+    page.get_by_role("button", name="Undo", exact=True).click()
+    _expect_blank(page)
+    _tick(page)
+    _expect_ink(page)
+    page.get_by_role("button", name="Erase", exact=True).click()
+    _stroke(page, points)
+    _expect_blank(page)
+
+
+# The one test that needs trained weights in assets/model.
+@pytest.mark.parametrize("name", ["LEO", "ANNA"])
+def test_a_name_in_block_capitals_drawn_with_the_mouse_is_read(page: Page, name: str) -> None:
+    _write(page, name)
+    _expect(page, "#reading", name)
+    expect(page.locator("#letters")).to_contain_text("%")
+    expect(page.locator("#candidates")).to_contain_text(name)
+
+
+def test_a_finger_draws_on_a_phone_without_scrolling_the_page(phone: Page) -> None:
+    x, y, width = _paper(phone)
+    session = phone.context.new_cdp_session(phone)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        places = [{"x": x, "y": y} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    touch("touchStart", (x - 0.2 * width, y - 20))
+    for step in range(1, 6):
+        touch("touchMove", (x - 0.2 * width + 8 * step, y - 20 + 8 * step))
+    touch("touchEnd")
+    _expect_ink(phone)
+    assert phone.evaluate("[scrollX, scrollY]") == [0, 0]
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    # The reading stands on the first screen, below the pad.
+    box = phone.locator("#headline").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] < 844
+
+
+# === Upload ===
+
+
+def _ink(alpha: bool = False) -> Image.Image:
+    """A black zigzag, 400 x 120, on white or on nothing."""
+    mask = np.zeros((120, 400), np.uint8)
+    points = np.array([[40 + 40 * i, 30 + 60 * (i % 2)] for i in range(9)], np.int32)
+    cv2.polylines(mask, [points], False, 255, 7, cv2.LINE_AA)
+    if alpha:
+        black = np.zeros((120, 400, 3), np.uint8)
+        return Image.fromarray(np.dstack([black, mask]), "RGBA")
+    return Image.fromarray(255 - mask)
+
+
+def test_uploads_are_read_or_refused(
+    page: Page, folder: Path, tmp_path: Path, read: Callable[[Path], dict[str, Any]]
+) -> None:
+    _turn_to(page, "Upload")
+    expect(page.locator("#message")).to_have_text("The reading appears here.")
+    normal = folder / "validation_v2" / "validation" / "VALIDATION_0002.jpg"
+    plain, transparent, turned = (tmp_path / n for n in ("plain.png", "alpha.png", "turned.jpg"))
+    _ink().save(plain)
+    _ink(alpha=True).save(transparent)
+    exif = Image.Exif()
+    exif[274] = 6  # the camera was held upright: turn by 90 degrees to the right
+    _ink().rotate(90, expand=True).save(turned, quality=95, exif=exif)
+    false = tmp_path / "note.png"
+    false.write_text("Dear all, this is a text and no picture.\n" * 5)
+
+    _upload(page, normal)
+    _expect_ink(page)
+    _expect(page, "#reading", read(normal)["text"])
+
+    _upload(page, false)
+    expect(page.locator("#message")).to_contain_text("text", timeout=1000 * PATIENCE)
+    assert "/" not in page.locator("#message").inner_text()
+    _expect(page, "#reading", "")
+    expect(page.locator("#letters")).to_be_hidden()
+    expect(page.locator("#steps")).to_be_hidden()
+
+    expected = read(plain)["text"]
+    note = "Turned upright by the camera's orientation tag."
+    for path, message in ((transparent, ""), (turned, note)):
+        _upload(page, path)
+        _expect_ink(page)
+        _expect(page, "#message", message)
+        assert read(path)["text"] == expected
+        _expect(page, "#reading", expected)
+        size = "e => [e.naturalWidth, e.naturalHeight]"
+        assert page.locator("#steps img").first.evaluate(size) == [400, 120]
+        page.locator("#upload").get_by_role("button", name=re.compile("Remove|Clear")).click()
+        _expect(page, "#message", "The reading appears here.")
+
+
+# === Browse ===
+
+
+def test_browsing_steps_through_a_split(
+    page: Page, folder: Path, read: Callable[[Path], dict[str, Any]]
+) -> None:
+    rows = (folder / "written_name_validation_v2.csv").read_text().splitlines()[1:]
+    labels = [row.split(",", 1)[1] for row in rows]
+    index, label = page.locator("#sample-index input"), page.locator("#sample-label")
+
+    def expect_sample(number: int) -> None:
+        expect(label).to_contain_text(f"VALIDATION_{number:04}.jpg", timeout=1000 * PATIENCE)
+        expect(label).to_contain_text(f"{number} of 6")
+        expect(label.locator("b")).to_have_text(labels[number - 1] or "no label")
+        expect(index).to_have_value(str(number))
+
+    _turn_to(page, "Browse")
+    expect_sample(1)
+    page.locator("#sample-previous").click()
+    expect_sample(1)
+    page.locator("#sample-next").click()
+    expect_sample(2)
+    text = read(folder / "validation_v2" / "validation" / "VALIDATION_0002.jpg")["text"]
+    _expect(page, "#reading", text)
+    expect(label.locator(".badge")).to_have_text("right" if text == labels[1] else "wrong")
+    expect(page.locator("#sample-picture img")).to_be_visible()
+    page.locator("#sample-previous").click()
+    expect_sample(1)
+    page.locator("#sample-random").click()
+    expect(index).not_to_have_value("1", timeout=1000 * PATIENCE)
+
+    index.fill("99")
+    _expect(
+        page,
+        "#message",
+        "There is no picture with index 99; the validation split has indices 1 to 6.",
+    )
+    _expect(page, "#reading", "")
+    _expect(page, "#sample-label", "")
+    page.locator("#sample-previous").click()
+    expect_sample(6)
+    page.locator("#sample-split input").click()
+    page.get_by_role("option", name="train").click()
+    expect(label).to_contain_text("TRAIN_00001.jpg, 1 of 12", timeout=1000 * PATIENCE)
+
+
+# === The panel and the tabs ===
+
+
+def test_each_tab_shows_its_own_reading(
+    page: Page, folder: Path, read: Callable[[Path], dict[str, Any]]
+) -> None:
+    sample = read(folder / "validation_v2" / "validation" / "VALIDATION_0001.jpg")
+    _turn_to(page, "Browse")
+    expect(page.locator("#sample-label")).to_contain_text("1 of 6", timeout=1000 * PATIENCE)
+    _expect(page, "#reading", sample["text"])
+    _turn_to(page, "Upload")
+    _expect(page, "#message", "The reading appears here.")
+    _expect(page, "#reading", "")
+    expect(page.locator("#candidates")).to_be_hidden()
+    _turn_to(page, "Draw")
+    _expect(page, "#verdict", "nothing written")
+    # A reading of the pad that is still under way must not land on the next tab.
+    page.wait_for_timeout(700)
+    _tick(page)
+    _turn_to(page, "Upload")
+    page.wait_for_timeout(4000)
+    _expect(page, "#message", "The reading appears here.")
+    _turn_to(page, "Draw")
+    _expect_ink(page)
+    _turn_to(page, "Browse")
+    _expect(page, "#reading", sample["text"])
+
+
+def test_the_page_can_be_used_by_keyboard(page: Page) -> None:
+    page.get_by_role("tab", name="Draw").focus()
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sample-next")).to_be_visible()
+    page.locator("#sample-index input").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sample-label")).to_contain_text("2 of 6", timeout=1000 * PATIENCE)
+
+
+def test_ids_are_unique_and_named_for_screen_readers(page: Page) -> None:
+    ids = ["pad", "clear-pad", "upload", "sample-index", "sample-split", "tab-draw", "tab-upload"]
+    ids += ["tab-browse", "reading", "confidence", "verdict", "letters", "candidates", "steps"]
+    _turn_to(page, "Upload")
+    _turn_to(page, "Browse")
+    expect(page.locator("#sample-label")).to_contain_text("1 of 6", timeout=1000 * PATIENCE)
+    counts = page.evaluate(
+        "ids => ids.map(id => document.querySelectorAll(`[id='${id}']`).length)", ids
+    )
+    assert dict(zip(ids, counts, strict=True)) == dict.fromkeys(ids, 1)
+    assert page.locator("#headline [aria-live=polite] #reading").count() == 1
