@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,9 +20,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from browser import find_browser
 from gradio_client import Client, handle_file
 from PIL import Image
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from hwr.hand import Hand, trace_name
 from hwr.sample_set import write_samples
@@ -94,24 +94,15 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One browser for all tests. Without any the tests are skipped, but not under CI."""
+    executable = find_browser()
+    if executable is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a browser: install chromium or set $CHROMIUM")
+        pytest.skip("no browser: install chromium or set $CHROMIUM")
     with sync_playwright() as playwright:
-        executable = _executable(playwright)
-        if executable is None:
-            if os.environ.get("CI"):
-                pytest.fail("CI needs a browser: install chromium or set $CHROMIUM")
-            pytest.skip("no browser: install chromium or set $CHROMIUM")
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser
         browser.close()
-
-
-def _executable(playwright: Playwright) -> str | None:
-    """Return the browser: $CHROMIUM, the system's, or Playwright's own."""
-    if named := os.environ.get("CHROMIUM"):
-        return named
-    system = shutil.which("chromium") or shutil.which("chromium-browser")
-    own = playwright.chromium.executable_path
-    return system or (own if Path(own).is_file() else None)
 
 
 @pytest.fixture(scope="module")
