@@ -13,6 +13,7 @@ from hwr.dataset import SPLITS, DatasetError
 from hwr.image import ImageError
 from hwr.recognizer import Reading
 from hwr.ui.panel import Panel
+from hwr.ui.pictures import picture_file
 from hwr.ui.reader import Read
 from hwr.ui.samples import Found, Samples
 
@@ -68,7 +69,7 @@ class Browse:
             reading = self._read(found.sample.path)
         except ImageError as error:
             return [index, None, _label(found, None), *Panel.refusal(str(error))]
-        picture = reading.steps[0].image if reading.steps else None
+        picture = picture_file(reading.steps[0].image) if reading.steps else None
         return [index, picture, _label(found, reading), *Panel.result(reading)]
 
     def show_current(self, split: str, index: int | None) -> list[Any]:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from hwr.ctc import Letter
 from hwr.recognizer import Reading
+from hwr.ui.pictures import picture_file
 
 #: Class names of the verdicts in the style sheet.
 _VERDICTS = {"sure": "sure", "please check": "check", "nothing written": "blank"}
@@ -147,7 +148,7 @@ class Panel:
             [_letter(letter) for letter in reading.letters] or None,
             candidates or None,
             [
-                (step.image, f"{number}. {step.name}")
+                (picture_file(step.image), f"{number}. {step.name}")
                 for number, step in enumerate(reading.steps, start=1)
             ],
         ]
