@@ -76,7 +76,10 @@ def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         finally:
             server.terminate()
             server.wait(20)
-    assert "Traceback" not in log.read_text()
+    # A page that is closed in the middle of an upload is no fault of the server.
+    tracebacks = re.split(r"^Traceback ", log.read_text(), flags=re.MULTILINE)[1:]
+    faults = [t for t in tracebacks if "\nstarlette.requests.ClientDisconnect" not in t]
+    assert faults == []
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
