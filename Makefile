@@ -7,13 +7,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 IN_VENV := .venv/bin/
-# A shim that stands for no interpreter, or one that is too old or too new, is passed over.
-FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
-	  if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
-	    2>/dev/null; then echo "$$python"; exit 0; fi; \
-	done; \
-	echo "make: needs Python 3.11, 3.12 or 3.13; name one with PYTHON=/path/to/python" >&2; exit 1
-
 .PHONY: help app test check browser samples clean
 
 help:
@@ -40,8 +33,7 @@ samples: .venv/app
 	$(IN_VENV)python -m hwr samples --write assets/samples --count 200 --seed 0
 
 .venv/app: requirements.txt
-	@if [ ! -x $(IN_VENV)python ]; then \
-	  python=$$( $(FIND_PYTHON) ); "$$python" -m venv .venv; fi
+	@[ -x $(IN_VENV)pip ] || bash .ci/venv.sh $(PYTHON)
 	$(IN_VENV)python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 

@@ -89,6 +89,9 @@ def run(args: argparse.Namespace) -> int:
     except (DatasetError, ImageError, ModelFolderError, ValueError, OSError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("train.py: stopped before training began", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -40,7 +40,8 @@ def install_browser() -> None:
     if shutil.which("apt-get") and (not sudo or shutil.which("sudo")):
         package = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
         for command in (["apt-get", "update"], package):
-            subprocess.run([*sudo, *command], stdout=subprocess.DEVNULL, check=False)
+            quietly = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", *command]
+            subprocess.run(quietly, stdout=subprocess.DEVNULL, check=False)
         if find_browser():
             return
     subprocess.run(
