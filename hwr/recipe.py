@@ -13,6 +13,7 @@ import keras
 from hwr.alphabet import UnknownCharacterError, fold
 from hwr.batches import Batches, PreparedSource, Source, SyntheticSource
 from hwr.cache import PreparedSet, prepare_dataset
+from hwr.card import model_card
 from hwr.dataset import DatasetError, open_dataset
 from hwr.metrics import Score
 from hwr.model_folder import METRICS, load_model, read_json, save_model
@@ -81,7 +82,7 @@ def train(recipe: Recipe) -> Progress:
 
     def save(model: keras.Model, scores: dict[str, Score], progress: Progress) -> None:
         metrics = _metrics(recipe, train_sets, scores, progress)
-        save_model(recipe.out, model, spec, metrics, _card(metrics, spec))
+        save_model(recipe.out, model, spec, metrics, model_card(metrics, spec))
 
     trainer = Trainer(
         spec,
@@ -203,31 +204,3 @@ def _metrics(
         "runs": [*earlier, run],
         "history": progress.history,
     }
-
-
-def _card(metrics: dict[str, Any], spec: Spec) -> str:
-    """Return the model card of a run in Markdown."""
-    lines = [
-        "# Model card",
-        "",
-        f"A CRNN with CTC ({spec.filters} filters, {spec.layers} bidirectional LSTM layers of "
-        f"{spec.units} units) that reads one handwritten name in a picture of "
-        f"{spec.height} x up to {spec.max_width} pixels.",
-        f"It writes the characters `{spec.alphabet.characters}`.",
-        "",
-        "## Trained on",
-        "",
-    ]
-    for run in metrics["runs"]:
-        for name, count in run["sources"].items():
-            lines.append(f"- {name}: {count} pictures (weight {run['weights'][name]:g})")
-        if run["synthetic_share"]:
-            lines.append(f"- {run['synthetic_share']:.0%} of the images drawn by the package")
-        lines.append(f"- {run['samples']:,} images seen in {run['minutes']} minutes")
-    lines += ["", "## Validation", "", "| set | n | exact | 95 % | CER |", "|---|---|---|---|---|"]
-    for name, s in metrics["validation"].items():
-        lines.append(
-            f"| {name} | {s['n']} | {s['exact']:.1%} | "
-            f"{s['exact_low']:.1%} to {s['exact_high']:.1%} | {s['cer']:.2%} |"
-        )
-    return "\n".join(lines) + "\n"
