@@ -10,7 +10,8 @@ from hwr.spec import Spec
 SOURCES = {
     "kaggle_names": "Kaggle `landlord/handwriting-recognition`: French first and last names on "
     "school forms, mostly capitals (CC0)",
-    "dhsd": "Deutscher Handschriften-Datensatz: German town and street names, mixed case (CC BY 4.0)",
+    "dhsd": "Deutscher Handschriften-Datensatz: German town and street names, mixed case "
+    "(CC BY 4.0)",
     "copiste_words": 'words of "Copiste d\'un jour", Bibliothèque et Archives nationales du '
     "Québec: French, mixed case and joined (CC BY 4.0)",
 }
