@@ -39,13 +39,13 @@ def make_page(args: argparse.Namespace) -> gr.Blocks:
         hwr.model_folder.ModelFolderError: the model folder cannot be used.
     """
     from hwr.model_folder import load_spec
-    from hwr.recognizer import MODEL, SAMPLES, Recognizer, default_data
+    from hwr.recognizer import SAMPLES, Recognizer, default_data, default_model
     from hwr.ui.about import about_model
     from hwr.ui.page import build
     from hwr.ui.reader import Reader
     from hwr.ui.samples import Samples
 
-    model = args.model or Path(os.environ.get("HWR_MODEL", MODEL))
+    model = args.model or default_model()
     spec = load_spec(model)
     reader = Reader(lambda: Recognizer.load(model))
     return build(

@@ -6,9 +6,23 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    """Return a converter to numbers above 0."""
+
+    def convert(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"must be a number above 0. Received: {text}")
+        return value
+
+    convert.__name__ = kind.__name__  # argparse names it where `kind` refuses the text
+    return convert
 
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -35,22 +49,24 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--names", type=Path, help="text or CSV file of names to draw")
     parser.add_argument("--fonts", type=Path, help="folder of fonts to draw with, too")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=float, help="training time")
-    length.add_argument("--epochs", type=float, help="passes over the training pictures")
-    length.add_argument("--samples", type=int, help="images to train on")
+    length.add_argument("--minutes", type=_positive(float), help="training time")
+    length.add_argument("--epochs", type=_positive(float), help="passes over the training pictures")
+    length.add_argument("--samples", type=_positive(int), help="images to train on")
     parser.add_argument("--init", type=Path, metavar="MODEL", help="model folder to start from")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/model"), help="model folder to write (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument("--validate-every", type=int, default=20_000, metavar="IMAGES")
+    parser.add_argument("--batch-size", type=_positive(int), default=64)
+    parser.add_argument("--learning-rate", type=_positive(float), default=1.5e-3)
+    parser.add_argument("--validate-every", type=_positive(int), default=20_000, metavar="IMAGES")
     parser.add_argument("--cache", type=Path, help="folder for prepared pictures")
     args = parser.parse_args(argv)
     if not args.data and not args.synthetic:
         parser.error("nothing to train on: give --data DIR, --synthetic, or both")
+    if not args.synthetic and args.data and (args.names or args.fonts):
+        parser.error("--names and --fonts say what to draw: give --synthetic, too")
     if args.minutes is None and args.epochs is None and args.samples is None:
         args.minutes = 60.0
     return args
@@ -65,8 +81,9 @@ def run(args: argparse.Namespace) -> int:
 
     data = []
     for entry in args.data:
-        match = re.fullmatch(r"(.+):(\d+(?:\.\d+)?)", entry)
-        data.append((match[1], float(match[2])) if match else (entry, 1.0))
+        match = re.fullmatch(r"(.+):(\d*\.?\d+)", entry)
+        weighted = match is not None and not Path(entry).exists()
+        data.append((match[1], float(match[2])) if match and weighted else (entry, 1.0))
     recipe = Recipe(
         data=tuple(data),
         synthetic=args.synthetic if data else 1.0,

@@ -122,9 +122,9 @@ def _retone(image: Grey, rng: np.random.Generator, probability: float) -> Grey:
 
 
 def _erase(image: Grey, rng: np.random.Generator) -> None:
-    """Fill a bar or a patch of `image` with paper or with grey, in place.
+    """Fill one to three patches of `image` with paper, in place.
 
-    A few letters must be read from their rest; bars are too narrow to remove a letter.
+    Letters must be read from their rest; a patch is too narrow to remove one.
     """
     height, width = image.shape
     for _ in range(rng.integers(1, 4)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +19,9 @@ from hwr.preprocess import pad, padded_width, prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
 
 Grey = NDArray[np.uint8]
+
+#: Drawings after which a synthetic source gives up: names that can never be drawn or fit.
+TRIES = 200
 
 #: Batches drawn together and sorted by width, so that little of a batch is padding.
 GROUP = 8
@@ -69,7 +73,7 @@ class SyntheticSource:
     spec: Spec
 
     def draw(self, rng: np.random.Generator) -> tuple[Grey, str]:
-        while True:
+        for _ in range(TRIES):
             name = written_case(self.names[int(rng.integers(len(self.names)))], rng)
             prepared = prepare(self.render(name, rng), self.spec)
             text = fold(name)
@@ -77,6 +81,10 @@ class SyntheticSource:
             # Ink too faint to see, or squeezed too much to emit, teaches nothing.
             if not prepared.blank and needed <= prepared.image.shape[1] // COLUMNS_PER_STEP:
                 return prepared.image, text
+        raise ValueError(
+            f"No usable picture came of {TRIES} drawn names, the last of them {name!r}; "
+            f"give other --names."
+        )
 
 
 def written_case(name: str, rng: np.random.Generator) -> str:
@@ -107,22 +115,21 @@ class Batches:
         ahead: queue.Queue[Batch | BaseException] = queue.Queue(2 * GROUP)
         stop = threading.Event()
 
+        def put(item: Batch | BaseException) -> None:
+            while not stop.is_set():
+                with suppress(queue.Full):
+                    ahead.put(item, timeout=0.2)
+                    break
+
         def work() -> None:
             try:
                 number, skip = divmod(first, GROUP)
-                while True:
+                while not stop.is_set():
                     for batch in self.group(number)[skip:]:
-                        while not stop.is_set():
-                            try:
-                                ahead.put(batch, timeout=0.2)
-                                break
-                            except queue.Full:
-                                continue
-                        if stop.is_set():
-                            return
+                        put(batch)
                     number, skip = number + 1, 0
             except BaseException as error:
-                ahead.put(error)
+                put(error)
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()

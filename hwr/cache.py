@@ -42,7 +42,6 @@ class PreparedSet:
         pixels: (sum of height * widths,) uint8, memory-mapped, one image after the other.
         widths: (N,) int64 columns of each image.
         height: rows of every image.
-        blank: (N,) bool, True where no ink was found.
     """
 
     samples: tuple[Sample, ...]
@@ -50,7 +49,6 @@ class PreparedSet:
     pixels: NDArray[np.uint8]
     widths: NDArray[np.int64]
     height: int
-    blank: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         offsets = np.concatenate(([0], np.cumsum(self.widths * self.height)))
@@ -74,7 +72,7 @@ def prepare_dataset(
 ) -> PreparedSet:
     """Return the dataset's pictures as the network reads them, from the cache if it is there.
 
-    The cache key covers the preprocessing, the table and each picture's name, size and time,
+    The cache key covers the preprocessing, each label and each picture's name, size, time and mode,
     so a changed picture is prepared again. A new cache is written beside and then renamed:
     a run that is killed leaves nothing half-written under the final name.
     """
@@ -88,7 +86,9 @@ def _key(dataset: Dataset, spec: Spec) -> str:
     digest = hashlib.sha256(f"{spec.preparation_key} {dataset.folder.resolve()}".encode())
     for sample in dataset.samples:
         stat = sample.path.stat()
-        facts = f"{sample.path.name} {stat.st_size} {stat.st_mtime_ns} {sample.text}\n"
+        facts = (
+            f"{sample.path.name} {stat.st_size} {stat.st_mtime_ns} {stat.st_mode} {sample.text}\n"
+        )
         digest.update(facts.encode())
     return digest.hexdigest()[:16]
 
@@ -97,7 +97,7 @@ def _write(root: Path, dataset: Dataset, spec: Spec, progress: Callable[[int, in
     root.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{root.name}.partial-", dir=root.parent))
     try:
-        kept, widths, blank, failed = [], [], [], []
+        kept, widths, failed = [], [], []
         with (
             (partial / "pixels.bin").open("wb") as pixels,
             ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -111,14 +111,12 @@ def _write(root: Path, dataset: Dataset, spec: Spec, progress: Callable[[int, in
                         continue
                     kept.append(number)
                     widths.append(result.image.shape[1])
-                    blank.append(result.blank)
                     pixels.write(result.image.tobytes())
                 progress(min(start + CHUNK, len(dataset.samples)), len(dataset.samples))
         index = {
             "height": spec.height,
             "kept": kept,
             "widths": widths,
-            "blank": blank,
             "failed": failed,
         }
         (partial / "index.json").write_text(json.dumps(index))
@@ -139,6 +137,8 @@ def _prepare_sample(sample: Sample, spec: Spec) -> Prepared | str:
     except ImageError as error:
         return f"unreadable file: {sample.path.name}: {error}"
     prepared = prepare(picture.pixels, spec)
+    if prepared.blank:
+        return f"no ink found: {sample.path.name}: labelled {sample.text!r}"
     needed = frames_needed(spec.alphabet.encode(sample.text))
     steps = prepared.image.shape[1] // COLUMNS_PER_STEP
     if needed > steps:
@@ -162,5 +162,4 @@ def _read(root: Path, dataset: Dataset) -> PreparedSet:
         pixels,
         np.array(index["widths"], np.int64),
         index["height"],
-        np.array(index["blank"], np.bool_),
     )

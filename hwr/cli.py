@@ -21,31 +21,32 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print JSON")
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--model", type=Path, help="model folder (assets/model)")
+    model.add_argument("--model", type=Path, help="model folder ($HWR_MODEL, else assets/model)")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", type=Path, help="dataset folder ($HWR_DATA, else assets/samples)")
 
     read = commands.add_parser(
-        "read", parents=[common, model], help="read pictures; exit code 2 if one cannot be read"
+        "read",
+        parents=[common, model, data],
+        help="read pictures; exit code 2 if one cannot be read",
     )
     read.add_argument("files", nargs="*", metavar="FILE")
     read.add_argument(
         "--index", type=int, action="append", default=[], help="read this picture of --data"
     )
-    read.add_argument("--data", type=Path, help="dataset folder (assets/samples)")
     read.add_argument("--split", default="train", help="train, validation or test")
     read.set_defaults(command=read_files)
 
     evaluate = commands.add_parser(
-        "evaluate", parents=[common, model], help="measure the accuracy on a labelled split"
+        "evaluate", parents=[common, model, data], help="measure the accuracy on a labelled split"
     )
-    evaluate.add_argument("--data", type=Path, help="dataset folder (assets/samples)")
     evaluate.add_argument("--split", default="validation", help="train, validation or test")
     evaluate.add_argument("--gold", type=Path, help="CSV of carefully re-read labels")
     evaluate.set_defaults(command=evaluate_split)
 
     samples = commands.add_parser(
-        "samples", parents=[common], help="list a split, or draw a new sample dataset"
+        "samples", parents=[common, data], help="list a split, or draw a new sample dataset"
     )
-    samples.add_argument("--data", type=Path, help="dataset folder (assets/samples)")
     samples.add_argument("--split", default="train", help="train, validation or test")
     samples.add_argument("--write", type=Path, metavar="DIR", help="draw a dataset into DIR")
     samples.add_argument("--count", type=int, default=200, help="pictures to draw (%(default)s)")
@@ -58,9 +59,9 @@ def read_files(args: argparse.Namespace) -> int:
     """Read files; one line or JSON object each."""
     from hwr.dataset import open_dataset
     from hwr.image import ImageError
-    from hwr.recognizer import MODEL, Recognizer, default_data
+    from hwr.recognizer import Recognizer, default_data, default_model
 
-    recognizer = Recognizer.load(args.model or MODEL)
+    recognizer = Recognizer.load(args.model or default_model())
     files = list(args.files)
     if args.index:
         dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
@@ -72,8 +73,14 @@ def read_files(args: argparse.Namespace) -> int:
         if isinstance(result, ImageError):
             row = {"file": file, "text": None, "confidence": None, "error": str(result)}
         else:
-            confidence = round(result.confidence, 4)
-            row = {"file": file, "text": result.text, "confidence": confidence, "error": None}
+            row = {
+                "file": file,
+                "text": result.text,
+                "confidence": round(result.confidence, 4),
+                "verdict": result.verdict,
+                "notes": list(result.notes),
+                "error": None,
+            }
             if not args.json:
                 print(f"{file}\t{result.text}\t{result.confidence:.1%}\t{result.verdict}")
         if row["error"] and not args.json:
@@ -88,10 +95,10 @@ def evaluate_split(args: argparse.Namespace) -> int:
     """Measure the accuracy on a split."""
     from hwr.dataset import open_dataset
     from hwr.evaluation import evaluate, read_gold
-    from hwr.recognizer import MODEL, Recognizer, default_data
+    from hwr.recognizer import Recognizer, default_data, default_model
 
     gold = read_gold(args.gold) if args.gold else None
-    recognizer = Recognizer.load(args.model or MODEL)
+    recognizer = Recognizer.load(args.model or default_model())
     dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
     result = evaluate(recognizer, dataset, gold)
     if args.json:

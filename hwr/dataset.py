@@ -7,10 +7,10 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hwr.alphabet import Alphabet, fold
 
@@ -20,8 +20,8 @@ SPLITS = ("train", "validation", "test")
 #: EMPTY is no ground truth either: a third of the pictures so labelled hold a legible name.
 REMARKS = ("EMPTY", "UNREADABLE")
 
-#: One writer in this many, or one picture where writers are unknown, is kept for validation
-#: in folders that come without splits.
+#: One writer in this many, or one picture where writers are unknown or fewer, is kept for
+#: validation in folders that come without splits.
 HELD_OUT = 10
 
 
@@ -99,8 +99,13 @@ class Dataset:
 
     def reasons(self) -> dict[str, int]:
         """Return how many rows were dropped for each reason, most frequent first."""
-        counts = Counter(d.reason.split(":")[0] for d in self.dropped)
-        return dict(counts.most_common())
+        return count_reasons(self.dropped)
+
+
+def count_reasons(dropped: Iterable[Dropped]) -> dict[str, int]:
+    """Return how many rows were dropped for each reason, most frequent first."""
+    counts = Counter(d.reason.split(":")[0] for d in dropped)
+    return dict(counts.most_common())
 
 
 def open_dataset(folder: str | os.PathLike[str], split: str, alphabet: Alphabet) -> Dataset:
@@ -109,8 +114,8 @@ def open_dataset(folder: str | os.PathLike[str], split: str, alphabet: Alphabet)
     Two layouts are known: the Kaggle set `landlord/handwriting-recognition` as published
     (`written_name_train_v2.csv`, `train_v2/train/`, ...), and `labels.csv` with the columns
     FILENAME and IDENTITY beside `images/`. The second may have a WRITER column; a tenth of
-    its writers (without it, of its pictures) is the validation split, chosen by a hash, so
-    that the choice stays when rows are added.
+    its writers (of its pictures, where there are fewer than ten writers) is the validation
+    split, chosen by a hash, so that the choice stays when rows are added.
 
     Raises:
         DatasetError: the folder has neither layout, or no such split.
@@ -150,8 +155,11 @@ def _published_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
 
 
 def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
-    for number, row in enumerate(_read_table(table), start=1):
-        group = row.get("WRITER") or row["FILENAME"]
+    rows = list(_read_table(table))
+    # A few writers cannot spare one; their pictures are shared out instead.
+    by_writer = len({row.get("WRITER") for row in rows}) >= HELD_OUT
+    for number, row in enumerate(rows, start=1):
+        group = (by_writer and row.get("WRITER")) or row["FILENAME"]
         held_out = int(hashlib.sha256(group.encode()).hexdigest(), 16) % HELD_OUT == 0
         if split == ("validation" if held_out else "train"):
             label = row["IDENTITY"]
@@ -160,6 +168,15 @@ def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
 
 def _read_table(table: Path) -> Iterator[dict[str, str]]:
     """Yield the rows of a CSV file as they stand: NULL and NA are surnames, not gaps."""
+    try:
+        yield from _read_rows(table)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{table.name} is no UTF-8 text; save it as CSV in UTF-8.") from error
+    except csv.Error as error:
+        raise DatasetError(f"{table.name} is no valid CSV file: {error}.") from error
+
+
+def _read_rows(table: Path) -> Iterator[dict[str, str]]:
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         missing = {"FILENAME", "IDENTITY"} - set(reader.fieldnames or ())
@@ -170,13 +187,24 @@ def _read_table(table: Path) -> Iterator[dict[str, str]]:
             )
         for row in reader:
             name = row["FILENAME"] or ""
-            if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+            if not name or _leaves_its_folder(name):
                 raise DatasetError(
                     f"{table.name}, line {reader.line_num}: FILENAME must be a path below "
                     f"the image folder. Received: {name!r}"
                 )
             row["IDENTITY"] = row["IDENTITY"] or ""
+            if "\n" in name + row["IDENTITY"]:
+                raise DatasetError(
+                    f"{table.name}, line {reader.line_num}: a quotation mark is opened and not "
+                    f"closed in the row of {name.splitlines()[0]!r}."
+                )
             yield row
+
+
+def _leaves_its_folder(name: str) -> bool:
+    """Return whether a file name points out of its folder, on any system."""
+    kinds = (PurePosixPath(name), PureWindowsPath(name))
+    return any(path.anchor or ".." in path.parts for path in kinds)
 
 
 def _unusable(sample: Sample, alphabet: Alphabet) -> str | None:
@@ -188,6 +216,8 @@ def _unusable(sample: Sample, alphabet: Alphabet) -> str | None:
     unknown = sorted(set(sample.text) - set(alphabet.characters))
     if unknown:
         return f"unknown character: {''.join(unknown)!r} in {sample.label!r}"
-    if not sample.path.is_file():
-        return f"missing image: {sample.path.name}"
-    return None
+    try:
+        present = sample.path.is_file()
+    except OSError:  # a name too long for the file system
+        present = False
+    return None if present else f"missing image: {sample.path.name[:80]}"

@@ -32,7 +32,6 @@ class Evaluation:
         failures: pictures that could not be read, with the reason.
         gold: against the re-read labels, where such were given.
         gold_dropped: pictures the re-reading found EMPTY or UNREADABLE, counted.
-        readings: (index, file name, label, reading, confidence) of each scored picture.
     """
 
     score: Score
@@ -40,7 +39,6 @@ class Evaluation:
     failures: tuple[str, ...]
     gold: Score | None
     gold_dropped: dict[str, int]
-    readings: tuple[tuple[int, str, str, str, float], ...]
 
     def to_dict(self) -> dict[str, Any]:
         values: dict[str, Any] = self.score.to_dict() | {
@@ -58,8 +56,16 @@ def evaluate(recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None)
     Raises:
         DatasetError: no picture is left to score.
     """
+    if gold is not None and not any(row.path.name in gold for row in dataset):
+        raise DatasetError(
+            f"The re-read labels name no picture of the {dataset.split} split of "
+            f"{dataset.folder.name}; check the split and the file."
+        )
     usable = set(dataset.samples)
-    rows = [*dataset.samples, *(d.sample for d in dataset.dropped)] if gold else dataset.samples
+    rows = list(dataset.samples)
+    if gold is not None:
+        # A re-reading may find a name where the label says EMPTY.
+        rows += [d.sample for d in dataset.dropped if d.sample.path.name in gold]
     rows = [row for row in rows if row.path.is_file()]
     results = list(zip(rows, recognizer.read_many(row.path for row in rows), strict=True))
     failures = [f"{row.path.name}: {r}" for row, r in results if isinstance(r, ImageError)]
@@ -88,7 +94,6 @@ def evaluate(recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None)
         tuple(failures),
         gold_score,
         gold_dropped,
-        tuple((row.index, row.path.name, row.text, r.text, r.confidence) for row, r in scored),
     )
 
 
@@ -111,7 +116,7 @@ def read_gold(file: str | os.PathLike[str]) -> Gold:
                 f"Received: {', '.join(reader.fieldnames or ()) or 'an empty file'}"
             )
         return {
-            row["FILENAME"]: tuple(plain_hyphens(fold(t)) for t in row["GOLD"].split("|"))
+            row["FILENAME"]: tuple(plain_hyphens(fold(t)) for t in (row["GOLD"] or "").split("|"))
             for row in reader
         }
 

@@ -37,7 +37,7 @@ def draw_reading(reading: Reading) -> NDArray[np.uint8]:
     head = f"{reading.text or '(nothing written)'}   {reading.confidence:.0%}   {reading.verdict}"
     total = max(width, int(title.getlength(head))) + 2 * MARGIN
     page = Image.new("RGB", (total, HEADER + LETTERS + height + MARGIN), PAPER)
-    pen = ImageDraw.Draw(page)
+    pen = ImageDraw.Draw(page, "RGBA")
     pen.text((MARGIN, 6), head, INK, title)
     page.paste(
         Image.fromarray(prepared).resize((width, height), Image.Resampling.BICUBIC),

@@ -47,9 +47,9 @@ def save_model(
             "spec": spec.to_dict(),
             "weights_sha256": _sha256(partial / WEIGHTS),
         }
-        (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-        (partial / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
-        (partial / CARD).write_text(card)
+        (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (partial / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        (partial / CARD).write_text(card, encoding="utf-8")
         replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
+
+from hwr.alphabet import Alphabet, UnknownCharacterError, fold
+from hwr.hand import check_text
 
 _NAMES: Final = (
     "Martin Bernard Thomas Petit Robert Richard Durand Dubois Moreau Laurent Simon Michel "
@@ -42,3 +48,48 @@ def compose_name(rng: np.random.Generator, names: Sequence[str] = NAMES) -> str:
     if kind < 0.96:
         return f"{('De', 'Le', 'Van', 'La')[int(rng.integers(4))]} {pick()}"
     return f"{('D', 'L', 'O')[int(rng.integers(3))]}'{pick()}"
+
+
+#: First cells of a header, folded.
+_HEADERS = frozenset({"NAME", "NOM", "PRENOM", "IDENTITY", "LABEL", "TEXT"})
+
+
+def read_names(file: Path, alphabet: Alphabet) -> list[str]:
+    """Return the names of a text file (one a line) or of the first column of a CSV file.
+
+    Names that the alphabet cannot write are left out; letters that cannot be drawn with
+    their accent are drawn without.
+
+    Raises:
+        ValueError: no name is left, or the file is no UTF-8 text.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            rows = [line.strip() for line in stream]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file.name} is no UTF-8 text; save it as UTF-8.") from error
+    if file.suffix.lower() == ".csv":
+        delimiter = ";" if rows and ";" in rows[0] else ","
+        rows = [row[0].strip() for row in csv.reader(rows, delimiter=delimiter) if row]
+        if rows and fold(rows[0]) in _HEADERS:
+            rows = rows[1:]
+    names = []
+    for name in rows:
+        try:
+            alphabet.encode(fold(name))
+        except UnknownCharacterError:
+            continue
+        if re.search(r"\w", name):
+            names.append(name if _can_be_drawn(name) else fold(name))
+    if not names:
+        raise ValueError(f"{file.name} holds no name that the alphabet can write.")
+    return names
+
+
+def _can_be_drawn(name: str) -> bool:
+    """Return whether there are strokes for `name` in capitals, capitalised and lower case."""
+    try:
+        check_text(name + name.upper() + name.title() + name.lower())
+    except ValueError:
+        return False
+    return True

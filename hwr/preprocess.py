@@ -27,6 +27,9 @@ INK_THRESHOLD = 0.3
 #: much (of 255); JPEG and paper noise stay below.
 LEAST_CONTRAST = 20.0
 
+#: Paper in shadow is still brighter than this; in a darker picture noise would become ink.
+DARKEST_PAPER = 128
+
 #: Free rows above and below the ink, as a share of its height.
 MARGIN = 0.15
 
@@ -49,12 +52,12 @@ class Prepared:
     Attributes:
         image: (height, W) uint8, paper 255, W at most `spec.max_width`, not yet padded.
         blank: True where no ink was found; `image` is then white.
-        ink: the share of the picture's contrast used by ink, 0..255; for diagnosis.
+        contrast: how much darker than its paper the darkest stroke is, 0..255.
     """
 
     image: Grey
     blank: bool
-    ink: float
+    contrast: float
 
 
 def prepare(picture: Grey, spec: Spec) -> Prepared:
@@ -153,7 +156,8 @@ def _paper(grey: Grey) -> Grey:
 
 def _is_light_on_dark(grey: Grey, paper: Grey) -> bool:
     """Return whether ink is lighter than the paper around it."""
-    difference = grey.astype(np.int16) - paper
+    # A 3x3 mean first: the grain of blank paper must not outvote strokes.
+    difference = cv2.blur(grey, (3, 3)).astype(np.int16) - paper
     lighter = difference[difference > LEAST_CONTRAST].sum()
     darker = -difference[difference < -LEAST_CONTRAST].sum()
     return bool(lighter > darker)
@@ -165,7 +169,7 @@ def _even(grey: Grey, paper: Grey) -> tuple[Grey, float]:
     Light falls on paper and ink alike, so brightness is divided by that of the paper.
     """
     drop = np.maximum(paper.astype(np.float32) - grey, 0.0)
-    darkness = drop * (255.0 / np.maximum(paper, 1))
+    darkness = drop * (255.0 / np.maximum(paper, DARKEST_PAPER))
     # A 3x3 mean keeps one dark pixel of noise from counting as the darkest stroke.
     contrast = float(cv2.blur(darkness, (3, 3)).max())
     if contrast < LEAST_CONTRAST:

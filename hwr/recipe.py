@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import re
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from hwr.alphabet import UnknownCharacterError, fold
 from hwr.batches import Batches, PreparedSource, Source, SyntheticSource
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.card import model_card
-from hwr.dataset import DatasetError, open_dataset
+from hwr.dataset import DatasetError, count_reasons, open_dataset
 from hwr.metrics import Score
-from hwr.model_folder import METRICS, load_model, read_json, save_model
+from hwr.model_folder import (
+    CONFIG,
+    METRICS,
+    ModelFolderError,
+    load_model,
+    read_json,
+    save_model,
+)
 from hwr.spec import Spec
 from hwr.training import Plan, Progress, Trainer
+
+#: Rows that cannot be used are printed one by one up to this number.
+NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ def train(recipe: Recipe) -> Progress:
     Raises:
         DatasetError, ModelFolderError, ValueError: what was asked for cannot be done.
     """
+    _check_out(recipe)
     keras.utils.set_random_seed(recipe.seed)
     initial = load_model(recipe.init) if recipe.init else None
     spec = initial[0] if initial else recipe.spec or Spec()
@@ -65,14 +74,15 @@ def train(recipe: Recipe) -> Progress:
             f"{recipe.run_folder} holds an earlier run; continue it with --resume, "
             f"or choose another --out."
         )
+    earlier = _earlier_runs(recipe)
     train_sets, validation = _real_pictures(recipe, spec)
     batches = _batches(recipe, spec, train_sets)
     pictures = sum(len(images) for _, images, _ in train_sets)
     samples = recipe.samples
     if recipe.epochs is not None:
-        if not pictures:
+        if not pictures or recipe.synthetic >= 1:
             raise ValueError("--epochs counts passes over --data; give --minutes or --samples.")
-        samples = round(recipe.epochs * pictures)
+        samples = math.ceil(recipe.epochs * pictures / (1 - recipe.synthetic))
     plan = Plan(
         samples=samples,
         minutes=recipe.minutes,
@@ -81,7 +91,12 @@ def train(recipe: Recipe) -> Progress:
     )
 
     def save(model: keras.Model, scores: dict[str, Score], progress: Progress) -> None:
-        metrics = _metrics(recipe, train_sets, scores, progress)
+        run = _run_facts(recipe, train_sets, progress)
+        metrics = {
+            "validation": {name: result.to_dict() for name, result in scores.items()},
+            "runs": [*earlier, run],
+            "history": progress.history,
+        }
         save_model(recipe.out, model, spec, metrics, model_card(metrics, spec))
 
     trainer = Trainer(
@@ -102,31 +117,43 @@ def _real_pictures(
     recipe: Recipe, spec: Spec
 ) -> tuple[list[tuple[str, PreparedSet, float]], dict[str, PreparedSet]]:
     """Return (name, pictures, weight) to train on, and by name the pictures to validate on."""
-    train_sets, validation = [], {}
+    train_sets: list[tuple[str, PreparedSet, float]] = []
+    validation: dict[str, PreparedSet] = {}
     for folder, weight in recipe.data:
-        name = Path(folder).name
+        if not weight > 0:
+            raise ValueError(f"The weight of {folder} must be above 0. Received: {weight:g}")
+        name = _name(folder, [known for known, _, _ in train_sets])
         images = _prepared(folder, "train", spec, recipe)
         if not len(images):
             raise DatasetError(f"{name} has no usable training picture.")
         train_sets.append((name, images, weight))
-        held_out = _prepared(folder, "validation", spec, recipe)
+        try:
+            held_out = _prepared(folder, "validation", spec, recipe)
+        except DatasetError as error:
+            print(f"{name} is not validated on: {error}")
+            continue
         if len(held_out):
             validation[name] = held_out
     return train_sets, validation
 
 
+def _name(folder: str, known: list[str]) -> str:
+    """Return what to call a data folder: its own name, numbered if another has it."""
+    name = Path(folder).resolve().name
+    return name if name not in known else f"{name} ({len(known) + 1})"
+
+
 def _prepared(folder: str, split: str, spec: Spec, recipe: Recipe) -> PreparedSet:
     dataset = open_dataset(folder, split, spec.alphabet)
     images = prepare_dataset(dataset, spec, folder=recipe.cache)
-    reasons: dict[str, int] = {}
-    for dropped in images.dropped:
-        reason = dropped.reason.split(":")[0]
-        reasons[reason] = reasons.get(reason, 0) + 1
-    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    reasons = count_reasons(images.dropped)
+    told = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     print(f"{Path(folder).name} {split}: {len(images)} pictures; dropped: {told or 'none'}")
-    for dropped in images.dropped:
-        if ":" in dropped.reason and len(images.dropped) <= 20:
-            print(f"  {dropped.reason}")
+    detailed = [d.reason for d in images.dropped if ":" in d.reason]
+    for reason in detailed[:NAMED]:
+        print(f"  {reason}")
+    if len(detailed) > NAMED:
+        print(f"  and {len(detailed) - NAMED} more")
     return images
 
 
@@ -149,48 +176,21 @@ def _synthetic(recipe: Recipe, spec: Spec) -> SyntheticSource:
     from functools import partial
 
     from hwr.fonts import find_fonts
-    from hwr.name_list import NAMES
+    from hwr.name_list import NAMES, read_names
     from hwr.synthesis import draw
 
-    names = read_names(recipe.names, spec) if recipe.names else list(NAMES)
+    names = read_names(recipe.names, spec.alphabet) if recipe.names else list(NAMES)
     fonts = find_fonts(recipe.fonts) if recipe.fonts else []
     if recipe.fonts and not fonts:
         raise ValueError(f"There is no TTF, OTF or WOFF font in {recipe.fonts}.")
     return SyntheticSource(names, partial(draw, fonts=fonts), spec)
 
 
-def read_names(file: Path, spec: Spec) -> list[str]:
-    """Return the names of a text file (one a line) or of the first column of a CSV file.
-
-    Names that the alphabet cannot write, and remarks in the header, are left out.
-    """
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        if file.suffix.lower() == ".csv":
-            delimiter = ";" if ";" in stream.readline() else ","
-            rows = [row[0] for row in csv.reader(stream, delimiter=delimiter) if row]
-        else:
-            rows = [line.strip() for line in stream]
-    names = []
-    for name in rows:
-        try:
-            spec.alphabet.encode(fold(name))
-        except UnknownCharacterError:
-            continue
-        if re.search(r"\w", name):
-            names.append(name)
-    if not names:
-        raise ValueError(f"{file.name} holds no name that the alphabet can write.")
-    return names
-
-
-def _metrics(
-    recipe: Recipe,
-    train_sets: list[tuple[str, PreparedSet, float]],
-    scores: dict[str, Score],
-    progress: Progress,
+def _run_facts(
+    recipe: Recipe, train_sets: list[tuple[str, PreparedSet, float]], progress: Progress
 ) -> dict[str, Any]:
-    """Return what metrics.json says; earlier runs are carried over from --init."""
-    run = {
+    """Return what metrics.json says of this run."""
+    return {
         "sources": {name: len(images) for name, images, _ in train_sets},
         "weights": {name: weight for name, _, weight in train_sets},
         "synthetic_share": recipe.synthetic,
@@ -198,9 +198,25 @@ def _metrics(
         "minutes": round(progress.seconds / 60, 1),
         "seed": recipe.seed,
     }
-    earlier = read_json(recipe.init / METRICS).get("runs", []) if recipe.init else []
-    return {
-        "validation": {name: result.to_dict() for name, result in scores.items()},
-        "runs": [*earlier, run],
-        "history": progress.history,
-    }
+
+
+def _earlier_runs(recipe: Recipe) -> list[dict[str, Any]]:
+    """Return the runs that made the weights of --init, before --out may replace them."""
+    if recipe.init is None:
+        return []
+    metrics = read_json(recipe.init / METRICS)
+    if not isinstance(metrics, dict) or not isinstance(metrics.get("runs", []), list):
+        raise ModelFolderError(f"{METRICS} in {recipe.init.name} is not the one train.py wrote.")
+    return list(metrics.get("runs", []))
+
+
+def _check_out(recipe: Recipe) -> None:
+    """Refuse to replace a folder that is not a model: saving removes what stood there."""
+    out = recipe.out.resolve()
+    if out.exists() and not (out / CONFIG).is_file() and (out.is_file() or any(out.iterdir())):
+        raise ValueError(
+            f"--out {recipe.out} is there already and is no model folder; choose another name."
+        )
+    for folder, _ in recipe.data:
+        if Path(folder).resolve().is_relative_to(out):
+            raise ValueError(f"--out {recipe.out} holds the data {folder}; choose another name.")

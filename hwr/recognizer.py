@@ -65,9 +65,11 @@ class Reading:
     @property
     def verdict(self) -> str:
         """One of "sure", "please check", "nothing written"."""
-        if not self.text:
+        if self.blank:
             return "nothing written"
-        return "sure" if self.confidence >= SURE else "please check"
+        if self.confidence < SURE:
+            return "please check"
+        return "sure" if self.text else "nothing written"
 
     def draw(self) -> NDArray[np.uint8]:
         """Return a figure of this reading, (H, W, 3) uint8 RGB; see `hwr.figure`."""
@@ -128,11 +130,12 @@ class Recognizer:
                     for position, steps in zip(positions, self.logits(batch[..., 0]), strict=True):
                         logits[inked[position]] = steps
                 # The time of the chunk, shared evenly: pictures of a batch are read together.
-                start = time.perf_counter() - (time.perf_counter() - start) / len(chunk)
+                share = (time.perf_counter() - start) / len(chunk)
                 for i, item in enumerate(loaded):
                     if isinstance(item, ImageError):
                         yield item
                     else:
+                        start = time.perf_counter() - share
                         yield self._reading(item[1], logits.get(i), [], item[0], start)
 
     def logits(self, images: NDArray[Any]) -> NDArray[np.float32]:
@@ -194,8 +197,13 @@ def default_recognizer() -> Recognizer:
     global _default
     with _default_lock:
         if _default is None:
-            _default = Recognizer.load(os.environ.get("HWR_MODEL", MODEL))
+            _default = Recognizer.load(default_model())
     return _default
+
+
+def default_model() -> Path:
+    """Return the model folder: $HWR_MODEL, else the one that comes with the project."""
+    return Path(os.environ.get("HWR_MODEL", MODEL))
 
 
 def default_data() -> Path:

@@ -17,7 +17,7 @@ from hwr.hand import Hand, check_text
 from hwr.name_list import NAMES, compose_name
 from hwr.synthesis import SHIFT, Picture, draw_field
 
-SPLITS: Final = (("TRAIN", 5, 0.5), ("VALIDATION", 4, 0.25), ("TEST", 4, 0.25))
+SPLITS: Final = (("TRAIN", 5), ("VALIDATION", 4), ("TEST", 4))
 
 
 def write_samples(
@@ -46,12 +46,14 @@ def write_samples(
     try:
         scratch.chmod(0o755)  # mkdtemp keeps others out, a dataset need not
         rng = np.random.default_rng(seed)
-        for name, digits, share in SPLITS:
+        quarter = round(count / 4)
+        counts = (count - 2 * quarter, quarter, quarter)
+        for (name, digits), pictures_wanted in zip(SPLITS, counts, strict=True):
             split = name.lower()
             pictures = scratch / f"{split}_v2" / split
             pictures.mkdir(parents=True)
             rows = []
-            for index in range(1, round(count * share) + 1):
+            for index in range(1, pictures_wanted + 1):
                 label, picture = _sample(index, rng, names)
                 file = f"{name}_{index:0{digits}d}.jpg"
                 ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])

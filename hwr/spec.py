@@ -65,11 +65,6 @@ class Spec:
         if self.layers < 2:
             raise ValueError(f"layers must be at least 2. Received: {self.layers}")
 
-    @property
-    def max_steps(self) -> int:
-        """Time steps of the widest prepared image."""
-        return self.max_width // COLUMNS_PER_STEP
-
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as JSON values; the alphabet is one string, so a space survives."""
         values = dataclasses.asdict(self)

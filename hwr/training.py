@@ -7,6 +7,7 @@ import json
 import math
 import signal
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from hwr.batches import Batches, reading_batches
 from hwr.cache import PreparedSet
 from hwr.ctc import greedy_text
-from hwr.loss import ctc_loss
+from hwr.loss import compile_whole_step, ctc_loss
 from hwr.metrics import Score, score
 from hwr.model import build_model
 from hwr.spec import Spec
@@ -59,6 +60,10 @@ class Plan:
     def __post_init__(self) -> None:
         if (self.samples is None) == (self.minutes is None):
             raise ValueError("A plan has either samples or minutes.")
+        for name in ("samples", "minutes", "validate_every", "learning_rate"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be more than 0. Received: {value}")
 
     def progress(self, samples: int, seconds: float) -> float:
         """Return the share of the run that is done, 0..1."""
@@ -83,7 +88,7 @@ class Progress:
     samples: int = 0
     seconds: float = 0.0
     best_cer: float = math.inf
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float | None]] = field(default_factory=list)
 
 
 class WeightAverage:
@@ -158,12 +163,12 @@ class Trainer:
             self.optimizer,
             loss=[ctc_loss, ctc_loss],
             loss_weights=[1.0, SHORTCUT_WEIGHT],
-            # XLA makes convolutions on a CPU 2 to 4 times slower.
-            jit_compile=False,
+            jit_compile=compile_whole_step(),
         )
         self.optimizer.build(self.model.trainable_variables)
         self.average = WeightAverage(self.reader)
         self._stop = False
+        self._initial = init is not None
 
     def run(self) -> Progress:
         """Train to the end of the plan, or until interrupted; return where the run stands."""
@@ -173,6 +178,9 @@ class Trainer:
         bar = self._bar()
         losses: list[float] = []
         next_validation = self.progress.samples + self.plan.validate_every
+        if self._initial and self.validation and not self.progress.history:
+            # What the run starts from is the best so far, and must be beaten.
+            self._validate(log, None, None)
         mark = time.monotonic()
         start_samples, start_seconds = self.progress.samples, self.progress.seconds
         with self._interruptible(), bar:
@@ -196,14 +204,17 @@ class Trainer:
                 self._show(bar, float(np.mean(losses[-100:])), speed)
                 if self.progress.samples >= next_validation:
                     next_validation += self.plan.validate_every
+                    self.checkpoint()  # saving the model may fail
                     self._validate(log, float(np.mean(losses)), speed)
                     losses = []
                     self.checkpoint()
                     mark = time.monotonic()  # validation is not training time
             stream.close()
-            if losses and not self._stop:
-                self._validate(log, float(np.mean(losses)), speed)
             self.checkpoint()
+            # Without a model to show for it, even a run that was stopped is validated.
+            if losses and (not self._stop or not self.progress.history):
+                self._validate(log, float(np.mean(losses)), speed)
+                self.checkpoint()
         return self.progress
 
     def checkpoint(self) -> None:
@@ -228,7 +239,7 @@ class Trainer:
             FileNotFoundError: there is none.
             ValueError: it belongs to a network of another spec.
         """
-        with np.load(self.folder / "state.npz", allow_pickle=False) as state:
+        with self._open_state() as state:
             facts = json.loads(str(state["facts"]))
             if facts["spec"] != self.spec.to_dict():
                 raise ValueError(
@@ -243,19 +254,28 @@ class Trainer:
         self.average.updates = facts["average_updates"]
         self.progress = Progress(**facts["progress"])
 
-    def _validate(self, log: _Log, loss: float, speed: float) -> None:
+    def _open_state(self) -> Any:
+        try:
+            return np.load(self.folder / "state.npz", allow_pickle=False)
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise ValueError(
+                f"The checkpoint in {self.folder} is damaged; start again with --init and the "
+                f"model folder."
+            ) from error
+
+    def _validate(self, log: _Log, loss: float | None, speed: float | None) -> None:
         with self.average.applied():
             scores = {
                 name: validate(self.reader, images, self.spec)
                 for name, images in self.validation.items()
             }
-            cer = float(np.mean([s.cer for s in scores.values()])) if scores else loss
-            entry = {
+            cer = float(np.mean([s.cer for s in scores.values()])) if scores else loss or 0.0
+            entry: dict[str, float | None] = {
                 "samples": self.progress.samples,
                 "seconds": round(self.progress.seconds, 1),
-                "loss": round(loss, 4),
+                "loss": None if loss is None else round(loss, 4),
                 "learning_rate": self.plan.rate_at(self._done()),
-                "images_per_second": round(speed, 1),
+                "images_per_second": None if speed is None else round(speed, 1),
             }
             for name, result in scores.items():
                 entry[f"{name}_cer"] = round(result.cer, 5)
@@ -279,7 +299,8 @@ class Trainer:
         facts = {"loss": f"{loss:.3f}"}
         if self.progress.history:
             last = self.progress.history[-1]
-            facts |= {k: f"{v:.2%}" for k, v in last.items() if k.endswith(("_cer", "_exact"))}
+            shares = {k: v for k, v in last.items() if k.endswith(("_cer", "_exact"))}
+            facts |= {name: f"{share:.2%}" for name, share in shares.items()}
         bar.set_postfix(facts | {"images/s": f"{speed:.0f}"}, refresh=False)
         bar.update(0)
 
@@ -322,9 +343,10 @@ class _Log:
         self.events = Writer(str(folder / "tensorboard"))
         self.table = folder / "log.csv"
 
-    def write(self, step: int, entry: Mapping[str, float]) -> None:
+    def write(self, step: int, entry: Mapping[str, float | None]) -> None:
         for name, value in entry.items():
-            self.events.add_scalar(name, value, step)
+            if value is not None:
+                self.events.add_scalar(name, value, step)
         self.events.flush()
         new = not self.table.exists()
         with self.table.open("a", newline="") as file:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +65,33 @@ def test_error_of_a_source_reaches_the_trainer() -> None:
 
     with pytest.raises(RuntimeError, match="disk on fire"):
         next(Batches([Broken()], [1], TINY).stream())
+
+
+def test_broken_source_does_not_block_the_end_of_a_run() -> None:
+    class BreaksLater:
+        drawn = 0
+
+        def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+            self.drawn += 1
+            if self.drawn > 3 * GROUP:
+                raise RuntimeError("disk on fire")
+            return np.zeros((16, 20), np.uint8), "A"
+
+    stream = Batches([BreaksLater()], [1], TINY, batch_size=1).stream()
+    next(stream)
+    time.sleep(0.3)  # the queue is full now, and the error waits behind it
+    closing = threading.Thread(target=stream.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()
+
+
+def test_names_that_cannot_be_taught_end_the_search() -> None:
+    def render(text: str, rng: np.random.Generator) -> np.ndarray:
+        return np.full((40, 200), 255, np.uint8)
+
+    with pytest.raises(ValueError, match="No usable picture came of 200 drawn names"):
+        SyntheticSource(["ANNA"], render, TINY).draw(np.random.default_rng(0))
 
 
 def test_synthetic_source_folds_its_labels_and_prepares_its_pictures() -> None:

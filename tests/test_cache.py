@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from conftest import TINY, write_folder
@@ -35,6 +36,16 @@ def test_pictures_that_fail_are_dropped_with_their_file_name(
     reasons = [d.reason for d in prepare_dataset(dataset, TINY, folder=tmp_path / "c").dropped]
     assert any(r.startswith("unreadable file: bad.png: ") for r in reasons)
     assert any(r.startswith("label too long for its picture: x.png: ") for r in reasons)
+
+
+def test_labelled_pictures_without_ink_are_dropped(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "d", [(f"{i}.png", "ANNA") for i in range(1, 4)])
+    dataset = open_dataset(folder, "train", TINY.alphabet)
+    name = dataset.samples[0].path.name
+    cv2.imwrite(str(folder / "images" / name), np.full((40, 200), 255, np.uint8))
+    images = prepare_dataset(dataset, TINY, folder=tmp_path / "cache")
+    assert name not in {s.path.name for s in images.samples}
+    assert [d.reason for d in images.dropped] == [f"no ink found: {name}: labelled 'ANNA'"]
 
 
 def test_second_call_reads_the_file_written_by_the_first(dataset: Dataset, tmp_path: Path) -> None:

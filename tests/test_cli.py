@@ -31,6 +31,8 @@ def test_read_prints_json_and_fails_where_one_file_does(
         "file": good,
         "text": reading.text,
         "confidence": pytest.approx(reading.confidence, abs=1e-4),
+        "verdict": reading.verdict,
+        "notes": [],
         "error": None,
     }
     assert second["file"] == bad

@@ -91,6 +91,16 @@ def test_writers_of_the_validation_split_are_never_trained_on(tmp_path: Path) ->
     assert {(s.index - 1) % 20 for s in train}.isdisjoint({(s.index - 1) % 20 for s in held_out})
 
 
+@pytest.mark.parametrize("writer", ["writer1", "w0", "anna"])
+def test_one_writer_has_both_splits(tmp_path: Path, writer: str) -> None:
+    write_folder(tmp_path / "d", [(f"{i}.png", "ANNA") for i in range(60)])
+    table = tmp_path / "d" / "labels.csv"
+    head, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{head},WRITER", *(f"{row},{writer}" for row in rows)]) + "\n")
+    assert len(open_dataset(tmp_path / "d", "train", Alphabet())) > 30
+    assert len(open_dataset(tmp_path / "d", "validation", Alphabet())) > 0
+
+
 def test_added_rows_do_not_move_others_between_splits(tmp_path: Path) -> None:
     rows = [(f"{i}.png", "ANNA") for i in range(60)]
     before = open_dataset(write_folder(tmp_path / "a", rows[:40]), "train", Alphabet())
@@ -108,10 +118,24 @@ def test_added_rows_do_not_move_others_between_splits(tmp_path: Path) -> None:
         ("", "Received: an empty file"),
         ("FILENAME,IDENTITY\n../a.png,ANNA\n", "line 2: FILENAME must be a path below"),
         ("FILENAME,IDENTITY\n/etc/passwd,ANNA\n", "line 2: FILENAME must be a path below"),
+        ("FILENAME,IDENTITY\nC:\\a.png,ANNA\n", "line 2: FILENAME must be a path below"),
+        ('FILENAME,IDENTITY\na.png,"ANNA\nb.png,LEO\n', "a quotation mark is opened and not"),
     ],
-    ids=["columns", "empty", "parent", "absolute"],
+    ids=["columns", "empty", "parent", "absolute", "drive", "quote"],
 )
 def test_bad_tables_are_refused(tmp_path: Path, table: str, message: str) -> None:
     (tmp_path / "labels.csv").write_text(table)
     with pytest.raises(DatasetError, match=message):
         open_dataset(tmp_path, "train", Alphabet())
+
+
+def test_table_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes("FILENAME,IDENTITY\na.png,Élodie\n".encode("cp1252"))
+    with pytest.raises(DatasetError, match=r"labels\.csv is no UTF-8 text; save it as"):
+        open_dataset(tmp_path, "train", Alphabet())
+
+
+def test_name_too_long_for_the_file_system_is_a_missing_image(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(f"FILENAME,IDENTITY\n{'a' * 300}.png,ANNA\n")
+    splits = [open_dataset(tmp_path, split, Alphabet()) for split in ("train", "validation")]
+    assert [d.reason[:13] for s in splits for d in s.dropped] == ["missing image"]

@@ -65,6 +65,16 @@ def test_scores_against_labels_and_re_read_labels(dataset: Dataset, tmp_path: Pa
     assert values["gold"]["exact"] == 1.0
 
 
+def test_gold_of_other_pictures_is_refused_before_reading(dataset: Dataset) -> None:
+    with pytest.raises(DatasetError, match="name no picture of the test split"):
+        evaluate(Fake({}), dataset, {"other.png": ("ANNA",)})  # type: ignore[arg-type]
+
+
+def test_short_rows_of_a_gold_file_are_empty(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("FILENAME,GOLD\na.png\n")
+    assert read_gold(tmp_path / "g.csv") == {"a.png": ("",)}
+
+
 def test_nothing_to_evaluate_is_an_error(dataset: Dataset) -> None:
     with pytest.raises(DatasetError, match="no picture to evaluate"):
         evaluate(Fake({}), dataset)  # type: ignore[arg-type]

@@ -58,8 +58,10 @@ def test_even_paper_of_any_brightness_is_blank(grey: int) -> None:
     assert (prepared.image == 255).all()
 
 
-def test_noise_of_paper_is_blank() -> None:
-    noise = np.random.default_rng(0).normal(235, 4, (60, 300)).astype(np.uint8)
+@pytest.mark.parametrize("grey", [0, 20, 60, 120, 180, 235, 250])
+@pytest.mark.parametrize("shape", [(60, 300), (480, 640), (1500, 2000)])
+def test_grain_of_paper_is_blank(grey: int, shape: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).normal(grey, 4, shape).clip(0, 255).astype(np.uint8)
     assert prepare(noise, SPEC).blank
 
 

@@ -44,7 +44,12 @@ def test_blank_picture_is_an_empty_name_and_no_guess(recognizer: Recognizer) -> 
 
 @pytest.mark.parametrize(
     ("text", "confidence", "verdict"),
-    [("ANNA", 0.95, "sure"), ("ANNA", 0.5, "please check"), ("", 0.99, "nothing written")],
+    [
+        ("ANNA", 0.95, "sure"),
+        ("ANNA", 0.5, "please check"),
+        ("", 0.99, "nothing written"),
+        ("", 0.2, "please check"),
+    ],
 )
 def test_verdict(text: str, confidence: float, verdict: str) -> None:
     assert Reading(text, confidence, (), (), (), False, (), 1.0).verdict == verdict

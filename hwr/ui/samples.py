@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from bisect import bisect_left, bisect_right
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwr.alphabet import Alphabet
-from hwr.dataset import Dataset, DatasetError, Sample, open_dataset
+from hwr.dataset import SPLITS, Dataset, DatasetError, Sample, open_dataset
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,16 @@ class Samples:
             raise DatasetError("There is no dataset here; start the app with --data FOLDER.")
         with self._lock:
             if split not in self._splits:
-                dataset = open_dataset(self.folder, split, self._alphabet)
+                try:
+                    dataset = open_dataset(self.folder, split, self._alphabet)
+                except (DatasetError, OSError) as error:
+                    if split not in SPLITS:
+                        raise
+                    # The reason names files of the server; it is for the log.
+                    _LOG.warning("%s", error)
+                    raise DatasetError(
+                        f"There is no {split} split that can be read; choose another split."
+                    ) from error
                 dropped = {row.sample.index: row.reason for row in dataset.dropped}
                 self._splits[split] = _Split(dataset, dataset.indices, dropped)
             return self._splits[split]
