@@ -87,7 +87,8 @@ def evaluate(recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None)
                 gold_dropped[remark] = count
         named = [(texts, text) for texts, text in pairs if texts[0] not in REMARKS]
         truths = [nearest(texts, plain_hyphens(text)) for texts, text in named]
-        gold_score = score(truths, [plain_hyphens(text) for _, text in named])
+        if named:
+            gold_score = score(truths, [plain_hyphens(text) for _, text in named])
     return Evaluation(
         score([row.text for row, _ in scored], [r.text for _, r in scored]),
         dropped,

@@ -70,6 +70,12 @@ def test_gold_of_other_pictures_is_refused_before_reading(dataset: Dataset) -> N
         evaluate(Fake({}), dataset, {"other.png": ("ANNA",)})  # type: ignore[arg-type]
 
 
+def test_gold_that_names_nobody_gives_no_score(dataset: Dataset) -> None:
+    result = evaluate(Fake(ANSWERS), dataset, {"a.png": ("EMPTY",)})  # type: ignore[arg-type]
+    assert result.gold is None
+    assert result.gold_dropped == {"EMPTY": 1}
+
+
 def test_short_rows_of_a_gold_file_are_empty(tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text("FILENAME,GOLD\na.png\n")
     assert read_gold(tmp_path / "g.csv") == {"a.png": ("",)}
