@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+import socket
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,13 @@ def tiny_spec() -> Spec:
 @pytest.fixture
 def alphabet() -> Alphabet:
     return Alphabet()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def write_word(text: str, height: int = 40, width: int = 240) -> np.ndarray:

@@ -6,7 +6,6 @@ import gc
 import io
 import json
 import re
-import socket
 import threading
 import time
 import urllib.error
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import free_port
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -74,9 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """The address of the real server around `measure`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     page = build(measure, Samples(folder))
     args = app.get_args(["--port", str(port)])
     app.launch(page, args, prevent_thread_lock=True, quiet=True)

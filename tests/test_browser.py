@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 import pytest
 from browser import find_browser
+from conftest import free_port
 from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -62,9 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `python app.py`, started as a person would start it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     log = tmp_path_factory.mktemp("log") / "server.txt"
     command = [sys.executable, str(ROOT / "app.py"), "--port", str(port), "--data", str(folder)]
