@@ -8,7 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -23,6 +23,10 @@ REMARKS = ("EMPTY", "UNREADABLE")
 #: One writer in this many, or one picture where writers are unknown or fewer, is kept for
 #: validation in folders that come without splits.
 HELD_OUT = 10
+
+#: One training picture in this many is never trained on: confidence and whatever else is
+#: chosen by looking at readings is fitted to these, and the validation split stays unseen.
+SET_ASIDE = 20
 
 
 class DatasetError(ValueError):
@@ -102,6 +106,22 @@ class Dataset:
         return count_reasons(self.dropped)
 
 
+def share_out(dataset: Dataset) -> tuple[Dataset, Dataset]:
+    """Return the part of a training split to train on and the part that is set aside.
+
+    A hash of the file name decides, so that the choice stays when rows are added.
+    """
+    parts: tuple[list[Sample], list[Sample]] = ([], [])
+    for sample in dataset:
+        parts[_hash(sample.path.name) % SET_ASIDE == 1].append(sample)
+    trained, aside = (replace(dataset, samples=tuple(part)) for part in parts)
+    return trained, aside
+
+
+def _hash(text: str) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16)
+
+
 def count_reasons(dropped: Iterable[Dropped]) -> dict[str, int]:
     """Return how many rows were dropped for each reason, most frequent first."""
     counts = Counter(d.reason.split(":")[0] for d in dropped)
@@ -160,7 +180,7 @@ def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
     by_writer = len({row.get("WRITER") for row in rows}) >= HELD_OUT
     for number, row in enumerate(rows, start=1):
         group = (by_writer and row.get("WRITER")) or row["FILENAME"]
-        held_out = int(hashlib.sha256(group.encode()).hexdigest(), 16) % HELD_OUT == 0
+        held_out = _hash(group) % HELD_OUT == 0
         if split == ("validation" if held_out else "train"):
             label = row["IDENTITY"]
             yield Sample(number, split, images / row["FILENAME"], fold(label), label)

@@ -7,7 +7,7 @@ import pytest
 from conftest import write_folder, write_word
 
 from hwr.alphabet import Alphabet
-from hwr.dataset import DatasetError, open_dataset
+from hwr.dataset import DatasetError, open_dataset, share_out
 
 
 @pytest.fixture
@@ -139,3 +139,14 @@ def test_name_too_long_for_the_file_system_is_a_missing_image(tmp_path: Path) ->
     (tmp_path / "labels.csv").write_text(f"FILENAME,IDENTITY\n{'a' * 300}.png,ANNA\n")
     splits = [open_dataset(tmp_path, split, Alphabet()) for split in ("train", "validation")]
     assert [d.reason[:13] for s in splits for d in s.dropped] == ["missing image"]
+
+
+def test_one_training_picture_in_twenty_is_set_aside_and_stays_so(tmp_path: Path) -> None:
+    rows = [(f"{number:04d}.png", "ANNA") for number in range(300)]
+    train = open_dataset(write_folder(tmp_path / "a", rows), "train", Alphabet())
+    trained, aside = share_out(train)
+    assert sorted([*trained, *aside], key=lambda sample: sample.index) == list(train)
+    assert len(aside) == 10
+    fewer = open_dataset(write_folder(tmp_path / "b", rows[::2]), "train", Alphabet())
+    kept = {sample.path.name for sample in aside} & {name for name, _ in rows[::2]}
+    assert {sample.path.name for sample in share_out(fewer)[1]} == kept

@@ -18,7 +18,7 @@ from conftest import TINY, write_folder
 
 from hwr.batches import Batch, Batches, PreparedSource
 from hwr.cache import PreparedSet, prepare_dataset
-from hwr.dataset import open_dataset
+from hwr.dataset import open_dataset, share_out
 from hwr.model_folder import load_model
 from hwr.name_list import read_names
 from hwr.recipe import Recipe, train
@@ -104,7 +104,7 @@ def test_recipe_writes_the_model_and_the_run(data: Path, tmp_path: Path) -> None
     )
     progress = train(recipe)
     # Two passes over the pictures, a quarter of the images being drawn besides.
-    wanted = 2 * len(open_dataset(data, "train", TINY.alphabet)) / 0.75
+    wanted = 2 * len(share_out(open_dataset(data, "train", TINY.alphabet))[0]) / 0.75
     assert wanted <= progress.samples < wanted + 8
     assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
         "MODEL_CARD.md", "config.json", "metrics.json", "model.weights.h5",
