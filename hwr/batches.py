@@ -24,7 +24,13 @@ Grey = NDArray[np.uint8]
 TRIES = 200
 
 #: Batches drawn together and sorted by width, so that little of a batch is padding.
-GROUP = 8
+GROUP = 32
+
+#: Training batches are padded to a multiple of this many columns.
+TIGHT_STEP = 16
+
+#: Share of the batches padded as widely as for reading, so that the network knows the sight.
+WIDE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +38,7 @@ class Batch:
     """Images and labels of one training step.
 
     Attributes:
-        images: (B, height, W, 1) float32 in 0..255, paper 255, W a multiple of width_step.
+        images: (B, height, W, 1) float32 in 0..255, paper 255, W a multiple of TIGHT_STEP.
         labels: (B, L) int32 class ids, padded on the right with 0, the blank.
     """
 
@@ -112,7 +118,7 @@ class Batches:
 
     def stream(self, first: int = 0) -> Generator[Batch, None, None]:
         """Yield batch `first` and all that follow, prepared ahead in a background thread."""
-        ahead: queue.Queue[Batch | BaseException] = queue.Queue(2 * GROUP)
+        ahead: queue.Queue[Batch | BaseException] = queue.Queue(GROUP)
         stop = threading.Event()
 
         def put(item: Batch | BaseException) -> None:
@@ -151,7 +157,7 @@ class Batches:
         drawn = [self._draw(self.sources[source], rng) for source in chosen]
         drawn.sort(key=lambda item: item[0].shape[1])
         batches = [
-            self._collate(drawn[start : start + self.batch_size])
+            self._collate(drawn[start : start + self.batch_size], wide=rng.random() < WIDE)
             for start in range(0, len(drawn), self.batch_size)
         ]
         return [batches[i] for i in rng.permutation(GROUP)]
@@ -165,8 +171,11 @@ class Batches:
                 image = other
         return image, ids
 
-    def _collate(self, items: Sequence[tuple[Grey, list[int]]]) -> Batch:
-        widest = padded_width(max(image.shape[1] for image, _ in items), self.spec)
+    def _collate(self, items: Sequence[tuple[Grey, list[int]]], *, wide: bool) -> Batch:
+        widest = max(image.shape[1] for image, _ in items)
+        if wide:
+            widest = min(self.spec.max_width, widest + self.spec.width_step - 1)
+        widest = -(-widest // TIGHT_STEP) * TIGHT_STEP
         longest = -(-max(len(ids) for _, ids in items) // 16) * 16
         images = np.full((len(items), self.spec.height, widest, 1), 255, np.float32)
         labels = np.full((len(items), longest), BLANK, np.int32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import TINY, write_word
 
-from hwr.batches import GROUP, Batches, SyntheticSource, reading_batches
+from hwr.batches import GROUP, TIGHT_STEP, Batches, SyntheticSource, reading_batches
 from hwr.preprocess import pad
 
 
@@ -35,7 +35,7 @@ def test_images_and_labels_stay_together_and_are_padded() -> None:
     for batch in batches().group(0):
         assert batch.images.dtype == np.float32
         assert batch.images.shape[:2] == (16, 16)
-        assert batch.images.shape[2] % TINY.width_step == 0
+        assert batch.images.shape[2] % TIGHT_STEP == 0
         assert batch.labels.shape == (16, 16)
         for image, label in zip(batch.images, batch.labels, strict=True):
             text = TINY.alphabet.decode(int(i) for i in label if i)
