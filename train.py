@@ -46,7 +46,15 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="share of images drawn by the package itself (0.2 if no number is given; "
         "all of them where there is no --data)",
     )
-    parser.add_argument("--names", type=Path, help="text or CSV file of names to draw")
+    parser.add_argument(
+        "--letters",
+        metavar="BANK[:SHARE]",
+        help="letter bank (`python -m hwr letters`) to write new names with; SHARE of the "
+        "images (0.3)",
+    )
+    parser.add_argument(
+        "--names", type=Path, help="text or CSV file of names to draw and to write anew"
+    )
     parser.add_argument("--fonts", type=Path, help="folder of fonts to draw with, too")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=_positive(float), help="training time")
@@ -63,13 +71,23 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--validate-every", type=_positive(int), default=20_000, metavar="IMAGES")
     parser.add_argument("--cache", type=Path, help="folder for prepared pictures")
     args = parser.parse_args(argv)
-    if not args.data and not args.synthetic:
-        parser.error("nothing to train on: give --data DIR, --synthetic, or both")
-    if not args.synthetic and args.data and (args.names or args.fonts):
-        parser.error("--names and --fonts say what to draw: give --synthetic, too")
+    if not args.data and not args.synthetic and not args.letters:
+        parser.error("nothing to train on: give --data DIR, --synthetic, --letters, or several")
+    if args.names and not args.synthetic and not args.letters:
+        parser.error("--names says what to draw: give --synthetic or --letters, too")
+    if args.fonts and not args.synthetic:
+        parser.error("--fonts says what to draw with: give --synthetic, too")
     if args.minutes is None and args.epochs is None and args.samples is None:
         args.minutes = 60.0
     return args
+
+
+def _weighted(entry: str, default: float) -> tuple[str, float]:
+    """Return the path and the number of PATH[:NUMBER]; a path that is there stays whole."""
+    match = re.fullmatch(r"(.+):(\d*\.?\d+)", entry)
+    if match is None or Path(entry).exists():
+        return entry, default
+    return match[1], float(match[2])
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,14 +97,17 @@ def run(args: argparse.Namespace) -> int:
     from hwr.model_folder import ModelFolderError
     from hwr.recipe import Recipe, train
 
-    data = []
-    for entry in args.data:
-        match = re.fullmatch(r"(.+):(\d*\.?\d+)", entry)
-        weighted = match is not None and not Path(entry).exists()
-        data.append((match[1], float(match[2])) if match and weighted else (entry, 1.0))
+    data = [_weighted(entry, 1.0) for entry in args.data]
+    letters, recombined = _weighted(args.letters, 0.3) if args.letters else (None, 0.0)
+    synthetic = args.synthetic
+    if not data:  # nothing real: what is made makes up the whole
+        recombined = (1.0 - synthetic) if letters else 0.0
+        synthetic = synthetic if letters else 1.0
     recipe = Recipe(
         data=tuple(data),
-        synthetic=args.synthetic if data else 1.0,
+        synthetic=synthetic,
+        letters=Path(letters) if letters else None,
+        recombined=recombined,
         names=args.names,
         fonts=args.fonts,
         minutes=args.minutes,

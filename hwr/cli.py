@@ -1,4 +1,4 @@
-"""The command line: `python -m hwr read | evaluate | samples`."""
+"""The command line: `python -m hwr read | evaluate | samples | letters | words`."""
 
 from __future__ import annotations
 
@@ -52,6 +52,27 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     samples.add_argument("--count", type=int, default=200, help="pictures to draw (%(default)s)")
     samples.add_argument("--seed", type=int, default=0)
     samples.set_defaults(command=list_samples)
+
+    letters = commands.add_parser(
+        "letters", parents=[model], help="cut letters out of training pictures, to train with"
+    )
+    letters.add_argument("--data", type=Path, action="append", required=True, metavar="DIR")
+    letters.add_argument("--singles", type=Path, metavar="NPZ", help="archive of single letters")
+    letters.add_argument("--out", type=Path, required=True, metavar="NPZ", help="bank to write")
+    letters.set_defaults(command=cut_letters)
+
+    words = commands.add_parser(
+        "words", parents=[model], help="cut training lines into words, to train with"
+    )
+    words.add_argument("--data", type=Path, required=True, metavar="DIR")
+    words.add_argument("--out", type=Path, required=True, metavar="DIR", help="dataset to write")
+    words.add_argument(
+        "--shift",
+        type=float,
+        default=9.5,
+        help="columns from where a letter is emitted to its middle, as `letters` prints it",
+    )
+    words.set_defaults(command=cut_words)
     return parser.parse_args(argv)
 
 
@@ -152,6 +173,31 @@ def list_samples(args: argparse.Namespace) -> int:
             print(f"{row['index']}\t{row['file']}\t{row['text']}")
         for reason, count in dataset.reasons().items():
             print(f"dropped: {count} {reason}", file=sys.stderr)
+    return 0
+
+
+def cut_letters(args: argparse.Namespace) -> int:
+    """Write a bank of letters."""
+    from hwr.harvest import harvest_letters
+    from hwr.recognizer import Recognizer, default_model
+
+    recognizer = Recognizer.load(args.model or default_model())
+    bank, shift = harvest_letters(recognizer, args.data, args.out, singles=args.singles)
+    print(
+        f"{len(bank.characters)} letters and {len(bank.contexts)} emptied pictures in {args.out}; "
+        f"a letter's ink is {shift:.1f} columns right of where it is emitted"
+    )
+    return 0
+
+
+def cut_words(args: argparse.Namespace) -> int:
+    """Write the words of lines as a dataset."""
+    from hwr.harvest import harvest_words
+    from hwr.recognizer import Recognizer, default_model
+
+    recognizer = Recognizer.load(args.model or default_model())
+    count = harvest_words(recognizer, args.data, args.out, args.shift)
+    print(f"{count} words in {args.out}")
     return 0
 
 

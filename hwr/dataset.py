@@ -44,6 +44,7 @@ class Sample:
         path: the picture.
         text: the label, folded to the alphabet's form.
         label: the label as it stands in the table.
+        writer: who wrote it, where the table says.
     """
 
     index: int
@@ -51,6 +52,7 @@ class Sample:
     path: Path
     text: str
     label: str
+    writer: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,8 @@ def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
         held_out = _hash(group) % HELD_OUT == 0
         if split == ("validation" if held_out else "train"):
             label = row["IDENTITY"]
-            yield Sample(number, split, images / row["FILENAME"], fold(label), label)
+            path, writer = images / row["FILENAME"], row.get("WRITER") or ""
+            yield Sample(number, split, path, fold(label), label, writer)
 
 
 def _read_table(table: Path) -> Iterator[dict[str, str]]:

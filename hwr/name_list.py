@@ -93,3 +93,23 @@ def _can_be_drawn(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def name_weights(file: Path, names: Sequence[str]) -> list[float] | None:
+    """Return how often to write each of the `names` that `read_names` returned, or None.
+
+    The square root of the numbers in the second column of a CSV file, if it has them: frequent
+    names shall be seen more often, without rare ones being lost.
+    """
+    if file.suffix.lower() != ".csv":
+        return None
+    counts: dict[str, float] = {}
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        first = stream.readline()
+        stream.seek(0)
+        for row in csv.reader(stream, delimiter=";" if ";" in first else ","):
+            if len(row) > 1 and row[1].strip().isdigit():
+                counts[fold(row[0].strip())] = float(row[1])
+    if not counts:
+        return None
+    return [max(1.0, counts.get(fold(name), 1.0)) ** 0.5 for name in names]

@@ -22,6 +22,7 @@ from hwr.model_folder import (
     read_json,
     save_model,
 )
+from hwr.recombination import RecombinedSource
 from hwr.spec import Spec
 from hwr.training import Plan, Progress, Trainer
 
@@ -39,6 +40,8 @@ class Recipe:
     data: tuple[tuple[str, float], ...]
     synthetic: float
     out: Path
+    letters: Path | None = None
+    recombined: float = 0.0
     names: Path | None = None
     fonts: Path | None = None
     minutes: float | None = None
@@ -83,9 +86,10 @@ def train(recipe: Recipe) -> Progress:
     pictures = sum(len(images) for _, images, _ in train_sets)
     samples = recipe.samples
     if recipe.epochs is not None:
-        if not pictures or recipe.synthetic >= 1:
+        made = recipe.synthetic + recipe.recombined
+        if not pictures or made >= 1:
             raise ValueError("--epochs counts passes over --data; give --minutes or --samples.")
-        samples = math.ceil(recipe.epochs * pictures / (1 - recipe.synthetic))
+        samples = math.ceil(recipe.epochs * pictures / (1 - made))
     plan = Plan(
         samples=samples,
         minutes=recipe.minutes,
@@ -167,14 +171,38 @@ def _batches(
 ) -> Batches:
     sources: list[Source] = [PreparedSource(images) for _, images, _ in train_sets]
     weights = [len(images) * weight for _, images, weight in train_sets]
+    made: list[tuple[Source, float]] = []
     if recipe.synthetic:
-        if not 0 < recipe.synthetic <= 1:
-            raise ValueError(f"--synthetic is a share in 0..1. Received: {recipe.synthetic}")
-        total = sum(weights) or 1.0
-        weights = [(1 - recipe.synthetic) * weight / total for weight in weights]
-        weights.append(recipe.synthetic)
-        sources.append(_synthetic(recipe, spec))
-    return Batches(sources, weights, spec, recipe.batch_size, recipe.seed)
+        made.append((_synthetic(recipe, spec), recipe.synthetic))
+    if recipe.letters:
+        made.append((_recombined(recipe, spec), recipe.recombined))
+    shares = [share for _, share in made]
+    if not all(0 < share <= 1 for share in shares) or not 0 <= sum(shares) <= 1:
+        raise ValueError(
+            f"The shares of --synthetic and --letters lie in 0..1, as does their sum. "
+            f"Received: {' and '.join(f'{share:g}' for share in shares)}"
+        )
+    total = sum(weights) or 1.0
+    real = [(1 - sum(shares)) * weight / total for weight in weights]
+    return Batches(
+        [*sources, *(source for source, _ in made)],
+        [*real, *shares],
+        spec,
+        recipe.batch_size,
+        recipe.seed,
+    )
+
+
+def _recombined(recipe: Recipe, spec: Spec) -> RecombinedSource:
+    from hwr.letters import LetterBank
+    from hwr.name_list import NAMES, name_weights, read_names
+
+    assert recipe.letters is not None
+    bank = LetterBank.read(recipe.letters)
+    if recipe.names is None:
+        return RecombinedSource(bank, NAMES, spec)
+    names = read_names(recipe.names, spec.alphabet)
+    return RecombinedSource(bank, names, spec, name_weights(recipe.names, names))
 
 
 def _synthetic(recipe: Recipe, spec: Spec) -> SyntheticSource:
@@ -199,6 +227,7 @@ def _run_facts(
         "sources": {name: len(images) for name, images, _ in train_sets},
         "weights": {name: weight for name, _, weight in train_sets},
         "synthetic_share": recipe.synthetic,
+        "recombined_share": recipe.recombined,
         "samples": progress.samples,
         "minutes": round(progress.seconds / 60, 1),
         "seed": recipe.seed,

@@ -1,0 +1,157 @@
+"""Harvest: more training material that a first model finds in labelled pictures."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+from tqdm import tqdm
+
+from hwr.alignment import ink_shift, peaks
+from hwr.alphabet import fold
+from hwr.batches import reading_batches
+from hwr.cache import prepare_dataset
+from hwr.ctc import greedy_text, log_softmax
+from hwr.dataset import Sample, open_dataset, share_out
+from hwr.image import ImageError, load_image
+from hwr.letters import LetterBank, Letters, collect, cut_letters, read_singles
+from hwr.line_words import cut_words
+from hwr.preprocess import prepare
+from hwr.recognizer import Recognizer
+from hwr.spec import COLUMNS_PER_STEP
+
+Grey = NDArray[np.uint8]
+
+#: A name that the model finds less probable (log) is mislabelled, or misaligned.
+LEAST_LOG_PROBABILITY = -2.5
+
+#: A cut word that is read with a higher character error rate was cut at the wrong place.
+MOST_ERRORS = 0.67
+
+#: Lines are read together in batches of this many.
+LINES = 64
+
+
+def harvest_letters(
+    recognizer: Recognizer,
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    singles: Path | None = None,
+    cache: Path | None = None,
+) -> tuple[LetterBank, float]:
+    """Cut the letters out of the training pictures of dataset folders and write a bank.
+
+    Pictures that are set aside or belong to other splits are never opened.
+
+    Args:
+        singles: NumPy archive of single letters, see `hwr.letters.read_singles`.
+
+    Returns:
+        The bank, and how many columns right of its emission a letter's ink lies.
+    """
+    images: list[Grey] = []
+    texts: list[str] = []
+    for folder in folders:
+        trained, _ = share_out(open_dataset(folder, "train", recognizer.spec.alphabet))
+        prepared = prepare_dataset(trained, recognizer.spec, folder=cache)
+        images += [prepared.image(number) for number in range(len(prepared))]
+        texts += [sample.text for sample in prepared.samples]
+    found: list[tuple[NDArray[np.float64], float]] = [(np.zeros(0), -np.inf)] * len(images)
+    for positions, batch in reading_batches(images, recognizer.spec):
+        for position, logits in zip(positions, recognizer.logits(batch[..., 0]), strict=True):
+            ids = recognizer.spec.alphabet.encode(texts[position])
+            found[position] = peaks(log_softmax(logits), ids)
+    sure = [i for i, (_, score) in enumerate(found) if score > LEAST_LOG_PROBABILITY]
+    shift = ink_shift(
+        [images[i] for i in sure], [texts[i] for i in sure], [found[i][0] for i in sure]
+    )
+
+    def cut() -> Iterator[tuple[int, Letters]]:
+        for i in tqdm(sure, unit="picture", desc="letters", mininterval=1):
+            letters = cut_letters(images[i], texts[i], found[i][0] + shift)
+            if letters is not None:
+                yield i, letters
+
+    bank = collect(cut(), recognizer.spec.height)
+    if singles is not None:
+        bank = bank.with_singles(read_singles(singles))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    bank.save(out)
+    return bank, shift
+
+
+def harvest_words(recognizer: Recognizer, folder: Path, out: Path, shift: float) -> int:
+    """Cut the training lines of a dataset folder into words and write them as a dataset.
+
+    The words are written as `labels.csv` beside `images/`, with the writers of the lines.
+
+    Args:
+        shift: see `hwr.alignment.ink_shift`.
+
+    Returns:
+        The number of words.
+
+    Raises:
+        ValueError: `out` is there already.
+    """
+    if out.exists():
+        raise ValueError(f"{out} is there already; choose another name.")
+    dataset = open_dataset(folder, "train", recognizer.spec.alphabet)
+    # Lines with characters outside of the alphabet hold other words that can be used.
+    lines = list(dataset) + [
+        d.sample for d in dataset.dropped if d.reason.startswith("unknown character")
+    ]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{out.name}.partial-", dir=out.parent))
+    try:
+        (partial / "images").mkdir()
+        with (partial / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(["FILENAME", "IDENTITY", "WRITER"])
+            count = 0
+            for sample, text, word in _words(recognizer, lines, shift):
+                name = f"{sample.path.stem}_{count:06d}.png"
+                cv2.imwrite(str(partial / "images" / name), word)
+                table.writerow([name, text, sample.writer])
+                count += 1
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return count
+
+
+def _words(
+    recognizer: Recognizer, lines: Sequence[Sample], shift: float
+) -> Iterator[tuple[Sample, str, Grey]]:
+    """Yield (line, text, picture) of each word that reads at least somewhat like its text."""
+    spec = recognizer.spec
+    for start in tqdm(range(0, len(lines), LINES), unit="batch", desc="words", mininterval=1):
+        words: list[tuple[Sample, str, Grey]] = []
+        for sample in lines[start : start + LINES]:
+            try:
+                grey = load_image(sample.path).pixels
+            except ImageError:
+                continue
+            width = max(8, round(grey.shape[1] * spec.height / grey.shape[0]))
+            padded = np.full((spec.height, -(-width // spec.width_step) * spec.width_step), 255)
+            padded[:, :width] = cv2.resize(grey, (width, spec.height), interpolation=cv2.INTER_AREA)
+            logits = recognizer.logits(padded[None])[0][: -(-width // COLUMNS_PER_STEP)]
+            found = cut_words(grey, sample.label, logits, spec.alphabet, shift)
+            words += [(sample, w.text, grey[:, w.left : w.right]) for w in found]
+        prepared = [prepare(np.ascontiguousarray(word), spec) for _, _, word in words]
+        inked = [i for i, p in enumerate(prepared) if not p.blank]
+        for positions, batch in reading_batches([prepared[i].image for i in inked], spec):
+            for position, logits in zip(positions, recognizer.logits(batch[..., 0]), strict=True):
+                sample, text, word = words[inked[position]]
+                truth = fold(text)
+                errors = Levenshtein.distance(truth, greedy_text(logits, spec.alphabet))
+                if len(truth) > 1 and errors <= MOST_ERRORS * len(truth):
+                    yield sample, text, word
