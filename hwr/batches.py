@@ -108,7 +108,7 @@ class SyntheticSource:
 
 def written_case(name: str, rng: np.random.Generator) -> str:
     """Return `name` as a person may write it: CAPITALS, Capitalised, or lower case."""
-    return (name.upper, name.title, name.lower)[int(rng.choice(3, p=(0.5, 0.42, 0.08)))]()
+    return (name.upper, name.title, name.lower)[int(rng.choice(3, p=(0.35, 0.55, 0.1)))]()
 
 
 @dataclass(frozen=True, eq=False)

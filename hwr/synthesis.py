@@ -514,8 +514,8 @@ RENDERERS: Final[Mapping[str, Renderer]] = {
     "photo": draw_photo,
     "pad": draw_pad,
 }
-SHARES: Final[Mapping[str, float]] = {"field": 0.5, "name": 0.2, "photo": 0.15, "pad": 0.15}
-FONT_SHARE: Final = 0.3
+SHARES: Final[Mapping[str, float]] = {"field": 0.2, "name": 0.3, "photo": 0.25, "pad": 0.25}
+FONT_SHARE: Final = 0.5
 
 
 def draw(
