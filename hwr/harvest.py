@@ -35,6 +35,9 @@ LEAST_LOG_PROBABILITY = -2.5
 #: A cut word that is read with a higher character error rate was cut at the wrong place.
 MOST_ERRORS = 0.67
 
+#: Shorter words (de, le, et) are many, and teach little.
+SHORTEST = 3
+
 #: Lines are read together in batches of this many.
 LINES = 64
 
@@ -153,5 +156,5 @@ def _words(
                 sample, text, word = words[inked[position]]
                 truth = fold(text)
                 errors = Levenshtein.distance(truth, greedy_text(logits, spec.alphabet))
-                if len(truth) > 1 and errors <= MOST_ERRORS * len(truth):
+                if len(truth) >= SHORTEST and errors <= MOST_ERRORS * len(truth):
                     yield sample, text, word
