@@ -47,6 +47,12 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         "all of them where there is no --data)",
     )
     parser.add_argument(
+        "--corrections",
+        type=Path,
+        metavar="CSV",
+        help="better labels of training pictures (assets/kaggle_corrections.csv)",
+    )
+    parser.add_argument(
         "--letters",
         metavar="BANK[:SHARE]",
         help="letter bank (`python -m hwr letters`) to write new names with; SHARE of the "
@@ -106,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = Recipe(
         data=tuple(data),
         synthetic=synthetic,
+        corrections=args.corrections,
         letters=Path(letters) if letters else None,
         recombined=recombined,
         names=args.names,

@@ -1,4 +1,4 @@
-"""The command line: `python -m hwr read | evaluate | samples | letters | words`."""
+"""The command line: `python -m hwr read | evaluate | samples | letters | words | download`."""
 
 from __future__ import annotations
 
@@ -73,6 +73,10 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="columns from where a letter is emitted to its middle, as `letters` prints it",
     )
     words.set_defaults(command=cut_words)
+
+    download = commands.add_parser("download", help="fetch the full Kaggle dataset")
+    download.add_argument("--out", type=Path, metavar="DIR", help="folder (kagglehub's cache)")
+    download.set_defaults(command=download_dataset)
     return parser.parse_args(argv)
 
 
@@ -198,6 +202,14 @@ def cut_words(args: argparse.Namespace) -> int:
     recognizer = Recognizer.load(args.model or default_model())
     count = harvest_words(recognizer, args.data, args.out, args.shift)
     print(f"{count} words in {args.out}")
+    return 0
+
+
+def download_dataset(args: argparse.Namespace) -> int:
+    """Fetch the Kaggle dataset and say where it lies."""
+    from hwr.download import download
+
+    print(download(args.out))
     return 0
 
 

@@ -108,6 +108,32 @@ class Dataset:
         return count_reasons(self.dropped)
 
 
+def corrected(dataset: Dataset, file: str | os.PathLike[str], alphabet: Alphabet) -> Dataset:
+    """Return a training split with the labels of a table of corrections.
+
+    The table has the columns FILENAME and IDENTITY; rows of other datasets are passed over.
+
+    Raises:
+        DatasetError: the table cannot be read, or the split is not for training: what a model
+            is measured on stays as it was published.
+    """
+    if dataset.split != "train":
+        raise DatasetError(f"Only training labels are corrected. Received: {dataset.split}")
+    path = Path(file)
+    if not path.is_file():
+        raise DatasetError(f"There is no file {str(file)!r}; check the path of the corrections.")
+    labels = {row["FILENAME"]: row["IDENTITY"] for row in _read_table(path)}
+    samples = []
+    for sample in dataset:
+        label = labels.get(sample.path.name, sample.label)
+        better = replace(sample, text=fold(label), label=label)
+        reason = _unusable(better, alphabet)
+        if reason is not None:
+            raise DatasetError(f"{path.name} corrects {sample.path.name} to {label!r}: {reason}")
+        samples.append(better)
+    return replace(dataset, samples=tuple(samples))
+
+
 def share_out(dataset: Dataset) -> tuple[Dataset, Dataset]:
     """Return the part of a training split to train on and the part that is set aside.
 

@@ -12,7 +12,7 @@ import keras
 from hwr.batches import Batches, PreparedSource, Source, SyntheticSource
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.card import model_card
-from hwr.dataset import DatasetError, count_reasons, open_dataset, share_out
+from hwr.dataset import DatasetError, corrected, count_reasons, open_dataset, share_out
 from hwr.metrics import Score
 from hwr.model_folder import (
     CONFIG,
@@ -40,6 +40,7 @@ class Recipe:
     data: tuple[tuple[str, float], ...]
     synthetic: float
     out: Path
+    corrections: Path | None = None
     letters: Path | None = None
     recombined: float = 0.0
     names: Path | None = None
@@ -153,6 +154,8 @@ def _name(folder: str, known: list[str]) -> str:
 def _prepared(folder: str, split: str, spec: Spec, recipe: Recipe) -> PreparedSet:
     dataset = open_dataset(folder, split, spec.alphabet)
     if split == "train":
+        if recipe.corrections is not None:
+            dataset = corrected(dataset, recipe.corrections, spec.alphabet)
         dataset, _ = share_out(dataset)
     images = prepare_dataset(dataset, spec, folder=recipe.cache)
     reasons = count_reasons(images.dropped)

@@ -181,7 +181,7 @@ class Trainer:
         if self._initial and self.validation and not self.progress.history:
             # What the run starts from is the best so far, and must be beaten.
             self._validate(log, None, None)
-        mark = time.monotonic()
+        mark, speed = time.monotonic(), None
         start_samples, start_seconds = self.progress.samples, self.progress.seconds
         with self._interruptible(), bar:
             while not self._stop and self._done() < 1:
@@ -211,9 +211,11 @@ class Trainer:
                     mark = time.monotonic()  # validation is not training time
             stream.close()
             self.checkpoint()
+            history = self.progress.history
+            seen = history[-1]["samples"] if history else None
             # Without a model to show for it, even a run that was stopped is validated.
-            if losses and (not self._stop or not self.progress.history):
-                self._validate(log, float(np.mean(losses)), speed)
+            if seen != self.progress.samples and (not self._stop or not history):
+                self._validate(log, float(np.mean(losses)) if losses else None, speed)
                 self.checkpoint()
         return self.progress
 

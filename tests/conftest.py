@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet
+from hwr.letters import LetterBank, collect, cut_letters
 from hwr.spec import Spec
 
 #: A network small enough to be built and trained in seconds.
@@ -51,6 +52,32 @@ def write_word(text: str, height: int = 40, width: int = 240) -> np.ndarray:
     image = np.full((height, width), 255, np.uint8)
     cv2.putText(image, text, (12, height - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 0, 2, cv2.LINE_AA)
     return image
+
+
+def write_letters(
+    text: str, pitch: int = 24, left: int = 30, prompt: str = ""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a (40, W) picture of letters that do not touch and the middles of their ink."""
+    image = np.full((40, left + pitch * len(text) + 60), 255, np.uint8)
+    middles = []
+    for k, character in enumerate(text):
+        before = image.copy()
+        cv2.putText(image, character, (left + pitch * k, 30), 0, 0.7, 0, 2, cv2.LINE_AA)
+        columns = np.flatnonzero((image != before).any(axis=0))
+        middles.append((columns[0] + columns[-1] + 1) / 2 if len(columns) else np.nan)
+    image[4:12, 2:18] = 0 if prompt else 255
+    return image, np.array(middles)
+
+
+def bank_of(*texts: str) -> LetterBank:
+    """Return the letters of drawn names, each in a picture with a printed prompt."""
+    found = []
+    for number, text in enumerate(texts):
+        image, middles = write_letters(text, prompt="x")
+        letters = cut_letters(image, text, middles)
+        assert letters is not None
+        found.append((number, letters))
+    return collect(found, 40)
 
 
 def write_folder(folder: Path, rows: list[tuple[str, str]], writers: bool = False) -> Path:

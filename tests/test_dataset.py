@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import csv
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
 from conftest import write_folder, write_word
 
-from hwr.alphabet import Alphabet
-from hwr.dataset import DatasetError, open_dataset, share_out
+from hwr.alphabet import Alphabet, fold
+from hwr.dataset import DatasetError, corrected, open_dataset, share_out
 
 
 @pytest.fixture
@@ -150,3 +153,30 @@ def test_one_training_picture_in_twenty_is_set_aside_and_stays_so(tmp_path: Path
     fewer = open_dataset(write_folder(tmp_path / "b", rows[::2]), "train", Alphabet())
     kept = {sample.path.name for sample in aside} & {name for name, _ in rows[::2]}
     assert {sample.path.name for sample in share_out(fewer)[1]} == kept
+
+
+def test_training_labels_are_corrected_by_a_table(published: Path, tmp_path: Path) -> None:
+    table = tmp_path / "better.csv"
+    table.write_text("FILENAME,IDENTITY\nTRAIN_00007.jpg,Null\u00e9\nTRAIN_99999.jpg,X\n", "utf-8")
+    train = open_dataset(published, "train", Alphabet())
+    better = corrected(train, table, Alphabet())
+    assert [(s.index, s.text) for s in better] == [(1, "ELODIE"), (7, "NULLE")]
+    assert better.dropped == train.dropped
+    table.write_text("FILENAME,IDENTITY\nTRAIN_00007.jpg,R2D2\n")
+    with pytest.raises(DatasetError, match=r"TRAIN_00007\.jpg to 'R2D2': unknown character"):
+        corrected(train, table, Alphabet())
+    with pytest.raises(DatasetError, match="no file"):
+        corrected(train, tmp_path / "gone.csv", Alphabet())
+    with pytest.raises(DatasetError, match="Only training labels"):
+        corrected(replace(train, split="validation"), table, Alphabet())
+
+
+def test_the_corrections_that_come_with_the_project_are_of_training_pictures() -> None:
+    file = Path(__file__).parent.parent / "assets" / "kaggle_corrections.csv"
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len({row["FILENAME"] for row in rows}) == len(rows) > 300
+    for row in rows:
+        assert re.fullmatch(r"TRAIN_\d{5}\.jpg", row["FILENAME"])
+        assert Alphabet().encode(row["IDENTITY"])
+        assert row["IDENTITY"] == fold(row["IDENTITY"]) != row["PUBLISHED"]

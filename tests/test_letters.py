@@ -5,40 +5,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import bank_of, write_letters
 
 from hwr.alphabet import Alphabet
-from hwr.letters import LetterBank, collect, cut_letters, read_singles
+from hwr.letters import LetterBank, cut_letters, read_singles
 from hwr.recombination import RecombinedSource
 from hwr.spec import Spec
 
 SPEC = Spec()
 
 
-def write(text: str, pitch: int = 24, left: int = 30, prompt: str = "") -> tuple:
-    """Return a (40, W) picture of letters that do not touch and the middles of their ink."""
-    image = np.full((40, left + pitch * len(text) + 60), 255, np.uint8)
-    middles = []
-    for k, character in enumerate(text):
-        before = image.copy()
-        cv2.putText(image, character, (left + pitch * k, 30), 0, 0.7, 0, 2, cv2.LINE_AA)
-        columns = np.flatnonzero((image != before).any(axis=0))
-        middles.append((columns[0] + columns[-1] + 1) / 2 if len(columns) else np.nan)
-    image[4:12, 2:18] = 0 if prompt else 255
-    return image, np.array(middles)
-
-
-def bank_of(*texts: str) -> LetterBank:
-    found = []
-    for number, text in enumerate(texts):
-        image, middles = write(text, prompt="x")
-        letters = cut_letters(image, text, middles)
-        assert letters is not None
-        found.append((number, letters))
-    return collect(found, 40)
-
-
 def test_letters_and_the_emptied_picture_make_up_the_whole() -> None:
-    image, middles = write("HELP", prompt="x")
+    image, middles = write_letters("HELP", prompt="x")
     found = cut_letters(image, "HELP", middles + 2.5)
     assert found is not None
     assert [character for character, _, _ in found.letters] == list("HELP")
@@ -54,7 +32,7 @@ def test_letters_and_the_emptied_picture_make_up_the_whole() -> None:
 
 
 def test_a_name_is_given_up_where_a_letter_is_not_certain() -> None:
-    image, middles = write("HELP")
+    image, middles = write_letters("HELP")
     touching = image.copy()
     touching[20:22, int(middles[0]) : int(middles[1])] = 0
     assert cut_letters(touching, "HELP", middles) is None

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, write_folder
+from conftest import TINY, bank_of, write_folder
 
 from hwr.batches import Batch, Batches, PreparedSource
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.dataset import open_dataset, share_out
 from hwr.model_folder import load_model
-from hwr.name_list import read_names
+from hwr.name_list import name_weights, read_names
 from hwr.recipe import Recipe, train
+from hwr.spec import Spec
 from hwr.training import Plan, Trainer
 
 NAMES = ["ANNA", "LEO", "IDA", "TOM", "EVA", "PAUL", "NINA", "LUC", "MAX", "ELLA"]
@@ -179,9 +180,10 @@ def test_run_stopped_from_outside_is_resumed(data: Path, tmp_path: Path) -> None
         (["--synthetic", "--epochs", "1"], "--epochs counts passes over --data"),
         (["--synthetic", "--init", "nowhere", "--minutes", "1"], r"no config\.json in 'nowhere'"),
         (["--data", "x:0"], "weight of x must be above 0"),
+        (["--letters", "none.npz"], r"none\.npz is no letter bank"),
         (["--synthetic", "--out", str(ROOT / "tests")], "is there already and is no model folder"),
     ],
-    ids=["data", "resume", "epochs", "init", "weight", "out"],
+    ids=["data", "resume", "epochs", "init", "weight", "letters", "out"],
 )
 def test_what_cannot_be_trained_is_one_sentence(
     arguments: list[str],
@@ -206,9 +208,10 @@ def test_what_cannot_be_trained_is_one_sentence(
         ([], "nothing to train on"),
         (["--synthetic", "--minutes", "-5"], "must be a number above 0. Received: -5"),
         (["--synthetic", "--samples", "0"], "must be a number above 0. Received: 0"),
-        (["--data", "x", "--names", "n.txt"], "give --synthetic, too"),
+        (["--data", "x", "--names", "n.txt"], "give --synthetic or --letters, too"),
+        (["--data", "x", "--letters", "b.npz", "--fonts", "f"], "give --synthetic, too"),
     ],
-    ids=["nothing", "minutes", "samples", "names"],
+    ids=["nothing", "minutes", "samples", "names", "fonts"],
 )
 def test_arguments_without_sense_are_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
@@ -219,6 +222,39 @@ def test_arguments_without_sense_are_refused(
         script.main(arguments)
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_real_drawn_and_recombined_pictures_share_the_batches(tmp_path: Path) -> None:
+    bank = bank_of("HELP", "ANNA")
+    bank.save(tmp_path / "bank.npz")
+    rows = [(f"{i}.png", "OTTO") for i in range(40)]
+    recipe = Recipe(
+        data=((str(write_folder(tmp_path / "hand", rows)), 1.0),),
+        synthetic=0.25,
+        letters=tmp_path / "bank.npz",
+        recombined=0.5,
+        names=tmp_path / "names.csv",
+        out=tmp_path / "m",
+        samples=8,
+        batch_size=8,
+        cache=tmp_path / "cache",
+        spec=Spec(filters=(4, 8, 8), features=16, units=16),
+    )
+    (tmp_path / "names.csv").write_text("NAME,COUNT\nHELENA,90\nPAN,1\nZZ,1\n")
+    train(recipe)
+    run = json.loads((tmp_path / "m" / "metrics.json").read_text())["runs"][0]
+    assert run["synthetic_share"] == 0.25
+    assert run["recombined_share"] == 0.5
+    with pytest.raises(ValueError, match=r"Received: 0\.6 and 0\.5"):
+        train(replace(recipe, synthetic=0.6, out=tmp_path / "n"))
+
+
+def test_names_are_weighted_by_the_root_of_their_count(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("NAME,COUNT\nTHOMAS,9\nLE GALL,1\n")
+    assert name_weights(tmp_path / "a.csv", ["LE GALL", "THOMAS", "ZOE"]) == [1.0, 3.0, 1.0]
+    (tmp_path / "b.csv").write_text("THOMAS;\u00c9LODIE\n", encoding="utf-8")
+    assert name_weights(tmp_path / "b.csv", ["THOMAS"]) is None
+    assert name_weights(tmp_path / "a.txt", ["THOMAS"]) is None
 
 
 def test_data_folders_of_one_name_stay_apart(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from hwr.alphabet import Alphabet
+from hwr.harvest import harvest_letters, harvest_words
+from hwr.letters import LetterBank
+from hwr.preprocess import pad, prepare
+from hwr.spec import Spec
+
+SPEC = Spec()
+
+
+class BlockReader:
+    """Stands for a recognizer that reads narrow blocks as I and wide ones as O, too far left."""
+
+    spec = SPEC
+    shift = 6.0
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        out = np.zeros((len(images), images.shape[2] // 4, Alphabet().classes), np.float32)
+        out[:, :, 0] = 12.0
+        for image, steps in zip(images, out, strict=True):
+            inked = (np.asarray(image)[6:34] < 100).any(axis=0).astype(np.int8)
+            edges = np.flatnonzero(np.diff(np.concatenate(([0], inked, [0])))).reshape(-1, 2)
+            for left, right in edges:
+                step = max(0, int(((left + right) / 2 - self.shift) // 4))
+                letter = Alphabet().encode("O" if right - left > 14 else "I")[0]
+                steps[step, 0], steps[step, letter] = 0.0, 12.0
+        return out
+
+
+def blocks(text: str, gap: int = 14) -> np.ndarray:
+    image = np.full((40, 40 + 34 * len(text)), 255, np.uint8)
+    x = 16
+    for character in text:
+        width = {"O": 20, "I": 8, " ": 4}[character]
+        if character != " ":
+            image[8:32, x : x + width] = 0
+        x += width + gap
+    return image
+
+
+def write_dataset(folder: Path, texts: list[str], labels: list[str] | None = None) -> Path:
+    (folder / "images").mkdir(parents=True)
+    rows = ["FILENAME,IDENTITY,WRITER"]
+    for number, text in enumerate(texts):
+        cv2.imwrite(str(folder / "images" / f"{number:03d}.png"), blocks(text))
+        rows.append(f'{number:03d}.png,"{(labels or texts)[number]}",w{number % 3}')
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_letters_are_harvested_from_names_that_read_as_labelled(tmp_path: Path) -> None:
+    texts = ["OIO", "IOIO", "OOI", "IIOO"] * 6
+    labels = list(texts)
+    labels[0] = "OOOOO"  # mislabelled
+    data = write_dataset(tmp_path / "data", texts, labels)
+    bank, shift = harvest_letters(
+        BlockReader(), [data], tmp_path / "made" / "bank.npz", cache=tmp_path / "cache"
+    )
+    assert shift == pytest.approx(BlockReader.shift, abs=2.5)
+    assert set(bank.characters) == {"I", "O"}
+    widths = {c: bank.widths[bank.characters == c] for c in "IO"}
+    assert widths["I"].max() < widths["O"].min()
+    again = LetterBank.read(tmp_path / "made" / "bank.npz")
+    assert len(again.characters) == len(bank.characters)
+    # Nothing is left of a name in its emptied picture.
+    first = int(again.contexts[0, 0]) * again.height
+    assert (again.context_pixels[:first] == 255).all()
+
+
+def test_words_are_harvested_with_their_writers(tmp_path: Path) -> None:
+    lines = ["OIO IOOI", "OOI IIO", "IOI OO"] * 4
+    data = write_dataset(tmp_path / "lines", lines)
+    count = harvest_words(BlockReader(), data, tmp_path / "words", BlockReader.shift)
+    with (tmp_path / "words" / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == count > 8
+    assert {row["IDENTITY"] for row in rows} <= {"OIO", "IOOI", "OOI", "IIO", "IOI"}
+    assert {row["WRITER"] for row in rows} == {"w0", "w1", "w2"}
+    for row in rows:
+        picture = cv2.imread(str(tmp_path / "words" / "images" / row["FILENAME"]), 0)
+        inked = (pad(prepare(picture, SPEC).image, SPEC)[20] < 100).astype(int)
+        assert (np.diff(inked, prepend=0) == 1).sum() == len(row["IDENTITY"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["lines", "words"]
+    with pytest.raises(ValueError, match="there already"):
+        harvest_words(BlockReader(), data, tmp_path / "words", BlockReader.shift)
