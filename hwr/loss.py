@@ -1,6 +1,6 @@
 """The CTC loss, with a faster equal path on TensorFlow.
 
-This is the only module of the package that knows which Keras backend runs.
+This module and `hwr.layers` alone know which Keras backend runs.
 """
 
 from __future__ import annotations

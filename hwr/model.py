@@ -10,6 +10,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from hwr.layers import BatchNormalization, Bidirectional
 from hwr.spec import Spec
 
 # === Layers ===
@@ -33,7 +34,7 @@ def _convolution(
         kernel_initializer="he_normal",
         name=name,
     )(x)
-    x = layers.BatchNormalization(momentum=0.95, name=f"{name}_norm")(x)
+    x = BatchNormalization(momentum=0.95, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
@@ -79,15 +80,15 @@ def build_model(spec: Spec, *, shortcut: bool = False) -> keras.Model:
         kernel_initializer="he_normal",
         name="column",
     )(x)  # B x 1 x W/4 x F
-    x = layers.BatchNormalization(momentum=0.95, name="column_norm")(x)
+    x = BatchNormalization(momentum=0.95, name="column_norm")(x)
     x = layers.ReLU(name="column_relu")(x)
     features = layers.Reshape((-1, spec.features), name="time")(x)  # B x T x F
     x = features
     for number in range(1, spec.layers + 1):
         x = layers.Dropout(spec.dropout, name=f"dropout{number}")(x)
-        x = layers.Bidirectional(
-            layers.LSTM(spec.units, return_sequences=True), name=f"lstm{number}"
-        )(x)  # B x T x 2U
+        x = Bidirectional(layers.LSTM(spec.units, return_sequences=True), name=f"lstm{number}")(
+            x
+        )  # B x T x 2U
     x = layers.Dropout(spec.dropout, name="dropout_logits")(x)
     logits = layers.Dense(spec.alphabet.classes, name="logits")(x)  # B x T x C
     if not shortcut:
