@@ -1,4 +1,4 @@
-"""The command line: `python -m hwr read | evaluate | samples`."""
+"""The command line: `python -m hwr read | evaluate | samples | export`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     common.add_argument("--json", action="store_true", help="print JSON")
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--model", type=Path, help="model folder ($HWR_MODEL, else assets/model)")
+    engine = argparse.ArgumentParser(add_help=False)
+    engine.add_argument(
+        "--engine", choices=("onnx", "int8", "keras"), help="what runs the network (onnx)"
+    )
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", type=Path, help="dataset folder ($HWR_DATA, else assets/samples)")
 
     read = commands.add_parser(
         "read",
-        parents=[common, model, data],
+        parents=[common, model, engine, data],
         help="read pictures; exit code 2 if one cannot be read",
     )
     read.add_argument("files", nargs="*", metavar="FILE")
@@ -38,7 +42,9 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     read.set_defaults(command=read_files)
 
     evaluate = commands.add_parser(
-        "evaluate", parents=[common, model, data], help="measure the accuracy on a labelled split"
+        "evaluate",
+        parents=[common, model, engine, data],
+        help="measure the accuracy on a labelled split",
     )
     evaluate.add_argument("--split", default="validation", help="train, validation or test")
     evaluate.add_argument("--gold", type=Path, help="CSV of carefully re-read labels")
@@ -52,6 +58,18 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     samples.add_argument("--count", type=int, default=200, help="pictures to draw (%(default)s)")
     samples.add_argument("--seed", type=int, default=0)
     samples.set_defaults(command=list_samples)
+
+    export = commands.add_parser(
+        "export", parents=[model, data], help="write the network for another runtime"
+    )
+    export.add_argument(
+        "--format",
+        choices=("onnx", "int8", "litert"),
+        default="onnx",
+        help="onnx: model.onnx, which reading uses; int8: model.int8.onnx for read --engine int8, "
+        "its ranges measured on pictures of --data; litert: model.tflite (%(default)s)",
+    )
+    export.set_defaults(command=export_model)
     return parser.parse_args(argv)
 
 
@@ -61,7 +79,7 @@ def read_files(args: argparse.Namespace) -> int:
     from hwr.image import ImageError
     from hwr.recognizer import Recognizer, default_data, default_model
 
-    recognizer = Recognizer.load(args.model or default_model())
+    recognizer = Recognizer.load(args.model or default_model(), engine=args.engine)
     files = list(args.files)
     if args.index:
         dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
@@ -98,7 +116,7 @@ def evaluate_split(args: argparse.Namespace) -> int:
     from hwr.recognizer import Recognizer, default_data, default_model
 
     gold = read_gold(args.gold) if args.gold else None
-    recognizer = Recognizer.load(args.model or default_model())
+    recognizer = Recognizer.load(args.model or default_model(), engine=args.engine)
     dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
     result = evaluate(recognizer, dataset, gold)
     if args.json:
@@ -152,6 +170,20 @@ def list_samples(args: argparse.Namespace) -> int:
             print(f"{row['index']}\t{row['file']}\t{row['text']}")
         for reason, count in dataset.reasons().items():
             print(f"dropped: {count} {reason}", file=sys.stderr)
+    return 0
+
+
+def export_model(args: argparse.Namespace) -> int:
+    """Write the network of a model folder for another runtime."""
+    from hwr.export import export_int8, export_litert, export_onnx
+    from hwr.recognizer import default_data, default_model
+
+    folder = args.model or default_model()
+    if args.format == "int8":
+        file = export_int8(folder, args.data or default_data())
+    else:
+        file = {"onnx": export_onnx, "litert": export_litert}[args.format](folder)
+    print(f"Wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
