@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: python benchmarks/profile_training.py
+"""Where the time of a training step goes: python -m benchmarks.profile_training
 
 Times whole training steps of random pictures with the network's own layers and with Keras',
 alternately in one process, then prints the operations that take most of a step.
@@ -19,13 +19,14 @@ from typing import Any
 from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import keras
 import numpy as np
 
 import hwr.model
+from benchmarks.work import multiply_adds
 from hwr.loss import compile_whole_step, ctc_loss
+from hwr.model_folder import load_spec
+from hwr.recognizer import default_model
 from hwr.spec import Spec
 from hwr.training import SHORTCUT_WEIGHT
 
@@ -41,10 +42,19 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def make_step(images: Any, labels: Any) -> Step:
+def random_batch(spec: Spec, size: int, width: int) -> tuple[Any, Any]:
+    """Return (size, height, width, 1) float32 pictures of noise and labels of nine letters."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (size, spec.height, width, 1)).astype(np.float32)
+    labels = rng.integers(1, 28, (size, 16)).astype(np.int32)
+    labels[:, 9:] = 0
+    return images, labels
+
+
+def make_step(spec: Spec, images: Any, labels: Any) -> Step:
     """Return a function that does one training step of a new network and returns its loss."""
     keras.utils.set_random_seed(0)
-    model = hwr.model.build_model(Spec(), shortcut=True)
+    model = hwr.model.build_model(spec, shortcut=True)
     model.compile(
         keras.optimizers.AdamW(1e-3, weight_decay=1e-3, global_clipnorm=5.0),
         loss=[ctc_loss, ctc_loss],
@@ -57,22 +67,6 @@ def make_step(images: Any, labels: Any) -> Step:
         return float(results["loss"])
 
     return step
-
-
-def multiply_adds(spec: Spec, width: int) -> int:
-    """Return the multiply-adds of reading one image of `width` columns."""
-    first, second, third = spec.filters
-    steps = width // 4
-    quarter, eighth = spec.height // 4 * steps, spec.height // 8 * steps
-    total = spec.height // 2 * width // 2 * 25 * first
-    total += quarter * 9 * (first * second + second * second)
-    total += eighth * 9 * (second * third + third * third)
-    total += steps * spec.height // 8 * 3 * third * spec.features
-    inputs = spec.features
-    for _ in range(spec.layers):
-        total += steps * 2 * 4 * spec.units * (inputs + spec.units)
-        inputs = 2 * spec.units
-    return int(total + steps * inputs * spec.alphabet.classes)
 
 
 def operations(step: Step, count: int = 3) -> Counter[str]:
@@ -101,18 +95,15 @@ def operations(step: Step, count: int = 3) -> Counter[str]:
 def main(argv: list[str] | None = None) -> int:
     """Print the figures."""
     args = get_args(argv)
-    rng = np.random.default_rng(0)
-    shape = (args.batch_size, Spec().height, args.width, 1)
-    images = rng.integers(0, 256, shape).astype(np.float32)
-    labels = rng.integers(1, 28, (args.batch_size, 16)).astype(np.int32)
-    labels[:, 9:] = 0
-    kinds = {"hwr's layers": make_step(images, labels)}
+    spec = load_spec(default_model())
+    images, labels = random_batch(spec, args.batch_size, args.width)
+    kinds = {"hwr's layers": make_step(spec, images, labels)}
     with mock.patch.multiple(
         hwr.model,
         Bidirectional=keras.layers.Bidirectional,
         BatchNormalization=keras.layers.BatchNormalization,
     ):
-        kinds["Keras' layers"] = make_step(images, labels)
+        kinds["Keras' layers"] = make_step(spec, images, labels)
     losses = {name: [step() for _ in range(3)] for name, step in kinds.items()}
     for name, values in losses.items():
         print(f"{name:14} first losses {', '.join(f'{v:.4f}' for v in values)}")
@@ -124,7 +115,7 @@ def main(argv: list[str] | None = None) -> int:
             step()
             wall[name].append(time.perf_counter() - start)
             busy[name].append(time.process_time() - start_busy)
-    work = 3 * 2 * multiply_adds(Spec(), args.width) * args.batch_size / 1e9
+    work = 3 * 2 * multiply_adds(spec, args.width) * args.batch_size / 1e9
     print(
         f"{args.batch_size} images of {args.width} columns, {work:.0f} GFLOP a step, n={args.steps}"
     )

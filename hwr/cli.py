@@ -1,4 +1,4 @@
-"""The command line: `python -m hwr read | evaluate | samples | letters | words | download`."""
+"""The command line: `python -m hwr COMMAND`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     common.add_argument("--json", action="store_true", help="print JSON")
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--model", type=Path, help="model folder ($HWR_MODEL, else assets/model)")
+    engine = argparse.ArgumentParser(add_help=False)
+    engine.add_argument(
+        "--engine", choices=("onnx", "int8", "keras"), help="what runs the network (onnx)"
+    )
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", type=Path, help="dataset folder ($HWR_DATA, else assets/samples)")
 
     read = commands.add_parser(
         "read",
-        parents=[common, model, data],
+        parents=[common, model, engine, data],
         help="read pictures; exit code 2 if one cannot be read",
     )
     read.add_argument("files", nargs="*", metavar="FILE")
@@ -38,7 +42,9 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     read.set_defaults(command=read_files)
 
     evaluate = commands.add_parser(
-        "evaluate", parents=[common, model, data], help="measure the accuracy on a labelled split"
+        "evaluate",
+        parents=[common, model, engine, data],
+        help="measure the accuracy on a labelled split",
     )
     evaluate.add_argument("--split", default="validation", help="train, validation or test")
     evaluate.add_argument("--gold", type=Path, help="CSV of carefully re-read labels")
@@ -77,6 +83,17 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     download = commands.add_parser("download", help="fetch the full Kaggle dataset")
     download.add_argument("--out", type=Path, metavar="DIR", help="folder (kagglehub's cache)")
     download.set_defaults(command=download_dataset)
+    export = commands.add_parser(
+        "export", parents=[model, data], help="write the network for another runtime"
+    )
+    export.add_argument(
+        "--format",
+        choices=("onnx", "int8", "litert"),
+        default="onnx",
+        help="onnx: model.onnx, which reading uses; int8: model.int8.onnx for read --engine int8, "
+        "its ranges measured on pictures of --data; litert: model.tflite (%(default)s)",
+    )
+    export.set_defaults(command=export_model)
     return parser.parse_args(argv)
 
 
@@ -86,7 +103,7 @@ def read_files(args: argparse.Namespace) -> int:
     from hwr.image import ImageError
     from hwr.recognizer import Recognizer, default_data, default_model
 
-    recognizer = Recognizer.load(args.model or default_model())
+    recognizer = Recognizer.load(args.model or default_model(), engine=args.engine)
     files = list(args.files)
     if args.index:
         dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
@@ -123,7 +140,7 @@ def evaluate_split(args: argparse.Namespace) -> int:
     from hwr.recognizer import Recognizer, default_data, default_model
 
     gold = read_gold(args.gold) if args.gold else None
-    recognizer = Recognizer.load(args.model or default_model())
+    recognizer = Recognizer.load(args.model or default_model(), engine=args.engine)
     dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
     result = evaluate(recognizer, dataset, gold)
     if args.json:
@@ -210,6 +227,19 @@ def download_dataset(args: argparse.Namespace) -> int:
     from hwr.download import download
 
     print(download(args.out))
+
+
+def export_model(args: argparse.Namespace) -> int:
+    """Write the network of a model folder for another runtime."""
+    from hwr.export import export_int8, export_litert, export_onnx
+    from hwr.recognizer import default_data, default_model
+
+    folder = args.model or default_model()
+    if args.format == "int8":
+        file = export_int8(folder, args.data or default_data())
+    else:
+        file = {"onnx": export_onnx, "litert": export_litert}[args.format](folder)
+    print(f"Wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 

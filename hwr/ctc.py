@@ -99,16 +99,16 @@ def log_probability(logits: Floats, ids: Sequence[int]) -> float:
     extended = np.full(2 * len(ids) + 1, BLANK)
     extended[1::2] = ids
     # A state may be entered by skipping the blank before it unless that merges a repeat.
-    skips = np.zeros(len(extended), bool)
-    skips[3::2] = extended[3::2] != extended[1:-2:2]
-    forward = np.full(len(extended), -np.inf)
+    skips = np.full(len(extended), -np.inf)
+    skips[3::2] = np.where(extended[3::2] != extended[1:-2:2], 0.0, -np.inf)
+    # Two unreachable states in front spare a case distinction in the loop.
+    padded = np.full(len(extended) + 2, -np.inf)
+    forward, moved, skipped = padded[2:], padded[1:-1], padded[:-2]
     forward[:2] = scores[0, extended[:2]]
     for row in scores[1:, extended]:
-        moved = np.full_like(forward, -np.inf)
-        moved[1:] = forward[:-1]
-        skipped = np.full_like(forward, -np.inf)
-        skipped[2:] = np.where(skips[2:], forward[:-2], -np.inf)
-        forward = np.logaddexp(np.logaddexp(forward, moved), skipped) + row
+        entered = np.logaddexp(forward, moved)
+        np.logaddexp(entered, skipped + skips, out=entered)
+        np.add(entered, row, out=forward)
     return float(np.logaddexp.reduce(forward[-2:]))
 
 

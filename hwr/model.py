@@ -46,7 +46,7 @@ def _residual(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 # === Functional model ===
 
 
-def build_model(spec: Spec, *, shortcut: bool = False) -> keras.Model:
+def build_model(spec: Spec, *, shortcut: bool = False, portable: bool = False) -> keras.Model:
     """Return the untrained network of `spec`.
 
     Input: (B, height, W, 1) float32 in 0..255, paper 255, W a multiple of 4.
@@ -58,7 +58,9 @@ def build_model(spec: Spec, *, shortcut: bool = False) -> keras.Model:
             features without the recurrent layers. Its loss trains the convolutions directly
             (Retsinas et al., "Best Practices for a Handwritten Text Recognition System",
             2022); it is dropped when the weights are saved.
+        portable: use Keras' own recurrent layers, made of operations that converters know.
     """
+    bidirectional = layers.Bidirectional if portable else Bidirectional
     inputs = keras.Input((spec.height, None, 1), name="image")
     # Ink is 1 and paper 0, so that zero padding inside the convolutions is paper.
     x = layers.Rescaling(-1 / 255, offset=1.0, name="ink")(inputs)
@@ -86,9 +88,8 @@ def build_model(spec: Spec, *, shortcut: bool = False) -> keras.Model:
     x = features
     for number in range(1, spec.layers + 1):
         x = layers.Dropout(spec.dropout, name=f"dropout{number}")(x)
-        x = Bidirectional(layers.LSTM(spec.units, return_sequences=True), name=f"lstm{number}")(
-            x
-        )  # B x T x 2U
+        lstm = layers.LSTM(spec.units, return_sequences=True)
+        x = bidirectional(lstm, name=f"lstm{number}")(x)  # B x T x 2U
     x = layers.Dropout(spec.dropout, name="dropout_logits")(x)
     logits = layers.Dense(spec.alphabet.classes, name="logits")(x)  # B x T x C
     if not shortcut:

@@ -1,7 +1,9 @@
 """The model folder: weights together with every fact they assume.
 
-config.json        the spec, its format version and the sha256 of the weights
+config.json        the spec, its format version and the sha256 of the files with weights
 model.weights.h5   the weights, without code
+model.onnx         the same network for ONNX Runtime; may be missing
+model.int8.onnx    the same, its weights rounded to 8 bits; there on request alone
 metrics.json       what was measured, and what the model was trained on
 MODEL_CARD.md      the same for people
 """
@@ -14,6 +16,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
+
+#: Files of the network for ONNX Runtime by the engine that reads with them.
+ONNX_FILES = {"onnx": "model.onnx", "int8": "model.int8.onnx"}
 METRICS = "metrics.json"
 CARD = "MODEL_CARD.md"
 
@@ -36,7 +42,10 @@ class ModelFolderError(ValueError):
 def save_model(
     folder: Path, model: keras.Model, spec: Spec, metrics: Mapping[str, Any], card: str
 ) -> None:
-    """Write a model folder; what stood there before is replaced only when all is written."""
+    """Write a model folder; what stood there before is replaced only when all is written.
+
+    Where the package onnx is installed, the folder holds model.onnx, too.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
     try:
@@ -47,12 +56,41 @@ def save_model(
             "spec": spec.to_dict(),
             "weights_sha256": _sha256(partial / WEIGHTS),
         }
+        if find_spec("onnx") is not None:
+            from hwr.onnx_graph import onnx_bytes
+
+            file = partial / ONNX_FILES["onnx"]
+            file.write_bytes(onnx_bytes(model, spec))
+            config[_key("onnx")] = _sha256(file)
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (partial / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         (partial / CARD).write_text(card, encoding="utf-8")
         replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def add_onnx(folder: Path, engine: str, data: bytes) -> Path:
+    """Put the network for `engine`, a serialised ONNX model, into a model folder; return the file.
+
+    Raises:
+        ModelFolderError: there is no valid config.
+    """
+    file = folder / ONNX_FILES[engine]
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.resolve().name}.partial-", dir=folder.parent))
+    try:
+        (partial / file.name).write_bytes(data)
+        before = read_json(folder / CONFIG)
+        config = before | {_key(engine): hashlib.sha256(data).hexdigest()}
+        if engine == "onnx" and config != before:
+            config.pop(_key("int8"), None)  # that one was made of other weights
+        (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        # Between the two renames a reader is told that the files do not belong together.
+        for name in (file.name, CONFIG):
+            (partial / name).replace(folder / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return file
 
 
 def replace_folder(source: Path, target: Path) -> None:
@@ -122,6 +160,26 @@ def load_model(folder: Path) -> tuple[Spec, keras.Model]:
     return spec, model
 
 
+def load_onnx(folder: Path, engine: str = "onnx") -> tuple[Spec, bytes]:
+    """Return the spec and the serialised ONNX model of a model folder.
+
+    Raises:
+        ModelFolderError: see `load_spec`; or the file of `engine` is missing or damaged.
+    """
+    spec = load_spec(folder)
+    file = folder / ONNX_FILES[engine]
+    remedy = f"python -m hwr export --format {engine} --model {folder.name}"
+    if not file.is_file():
+        raise ModelFolderError(f"{folder.name} has no {file.name}; write it with: {remedy}")
+    data = file.read_bytes()
+    if hashlib.sha256(data).hexdigest() != read_json(folder / CONFIG).get(_key(engine)):
+        raise ModelFolderError(
+            f"{folder.name}/{file.name} is not the file that {CONFIG} describes (its sha256 "
+            f"differs); copy the whole model folder again, or run: {remedy}"
+        )
+    return spec, data
+
+
 def read_json(file: Path) -> Any:
     """Return the content of a JSON file of a model folder.
 
@@ -137,6 +195,10 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelFolderError(f"{file.name} is damaged, no JSON: {error}") from error
+
+
+def _key(engine: str) -> str:
+    return f"{engine}_sha256"
 
 
 def _sha256(file: Path) -> str:

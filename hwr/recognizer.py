@@ -6,24 +6,21 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.batches import reading_batches
 from hwr.ctc import Candidate, Letter, greedy, log_probability
 from hwr.dataset import open_dataset
+from hwr.engine import Engine, batches_by_width, load_engine, usable_cores
 from hwr.image import ImageError, Picture, load_image
 from hwr.preprocess import Prepared, Step, pad, prepare, trace
 from hwr.spec import Spec
-
-if TYPE_CHECKING:
-    import keras
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,21 +78,23 @@ class Reading:
 class Recognizer:
     """Reads one handwritten name in a picture. Safe to share between threads."""
 
-    def __init__(self, spec: Spec, model: keras.Model) -> None:
+    def __init__(self, spec: Spec, engine: Engine) -> None:
         self.spec = spec
-        self._model = model
-        self._lock = threading.Lock()
+        self._engine = engine
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str] = MODEL) -> Recognizer:
+    def load(
+        cls, folder: str | os.PathLike[str] = MODEL, *, engine: str | None = None
+    ) -> Recognizer:
         """Return the recognizer of a model folder.
+
+        Args:
+            engine: "onnx" or "keras"; by default ONNX Runtime where it can be used.
 
         Raises:
             hwr.model_folder.ModelFolderError: the folder is missing, incomplete or damaged.
         """
-        from hwr.model_folder import load_model
-
-        return cls(*load_model(Path(folder)))
+        return cls(*load_engine(Path(folder), engine))
 
     def read(self, source: Any) -> Reading:
         """Read one picture and keep the preprocessing steps.
@@ -119,30 +118,44 @@ class Recognizer:
         equal those of `read`, without the steps.
         """
         sources = iter(sources)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            while chunk := list(islice(sources, CHUNK)):
-                start = time.perf_counter()
-                loaded = list(pool.map(self._load, chunk))
+        pool = ThreadPoolExecutor(usable_cores())
+        try:
+            start = time.perf_counter()
+            loading = self._load_chunk(pool, sources)
+            while loading:
+                loaded = [future.result() for future in loading]
                 inked = [i for i, p in enumerate(loaded) if isinstance(p, tuple) and not p[1].blank]
-                logits: dict[int, NDArray[np.float32]] = {}
                 images = [loaded[i][1].image for i in inked]  # type: ignore[index]
-                for positions, batch in reading_batches(images, self.spec):
-                    for position, steps in zip(positions, self.logits(batch[..., 0]), strict=True):
+                running = [
+                    (positions, pool.submit(self.logits, batch))
+                    for positions, batch in batches_by_width(images, self.spec)
+                ]
+                # Decoded behind the network, so that no core waits while readings are made.
+                loading = self._load_chunk(pool, sources)
+                logits: dict[int, NDArray[np.float32]] = {}
+                for positions, future in running:
+                    for position, steps in zip(positions, future.result(), strict=True):
                         logits[inked[position]] = steps
                 # The time of the chunk, shared evenly: pictures of a batch are read together.
-                share = (time.perf_counter() - start) / len(chunk)
+                share = (time.perf_counter() - start) / len(loaded)
                 for i, item in enumerate(loaded):
                     if isinstance(item, ImageError):
                         yield item
                     else:
                         start = time.perf_counter() - share
                         yield self._reading(item[1], logits.get(i), [], item[0], start)
+                start = time.perf_counter()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def logits(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        """Return (B, W / 4, classes) float32 logits of (B, height, W) padded images, 0..255."""
-        # Keras traces the network at the first call, which is not safe in parallel.
-        with self._lock:
-            return np.asarray(self._model.predict_on_batch(images[..., None].astype(np.float32)))
+        """Return (B, W / 4, classes) float32 logits of (B, height, W) uint8 padded images."""
+        return self._engine(np.ascontiguousarray(images, np.uint8))
+
+    def _load_chunk(
+        self, pool: ThreadPoolExecutor, sources: Iterator[Any]
+    ) -> list[Future[tuple[Picture, Prepared] | ImageError]]:
+        return [pool.submit(self._load, source) for source in islice(sources, CHUNK)]
 
     def _load(self, source: Any) -> tuple[Picture, Prepared] | ImageError:
         try:

@@ -26,7 +26,7 @@ def test_saved_model_loads_equal(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (2, TINY.height, 64, 1)).astype(np.float32)
     assert np.array_equal(model.predict_on_batch(image), loaded.predict_on_batch(image))
     assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
-        "MODEL_CARD.md", "config.json", "metrics.json", "model.weights.h5",
+        "MODEL_CARD.md", "config.json", "metrics.json", "model.onnx", "model.weights.h5",
     ]  # fmt: skip
     assert json.loads((tmp_path / "m" / "metrics.json").read_text()) == {"runs": [1]}
 

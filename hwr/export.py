@@ -1,0 +1,178 @@
+"""Export: the network of a model folder written for other runtimes."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.dataset import DatasetError, open_dataset
+from hwr.engine import batches_by_width
+from hwr.image import ImageError, load_image
+from hwr.model_folder import ModelFolderError, add_onnx, load_model, load_onnx
+from hwr.onnx_graph import INPUT, OUTPUT, onnx_bytes
+from hwr.preprocess import prepare
+from hwr.spec import Spec
+
+#: Training pictures that the ranges of 8-bit activations are measured on.
+CALIBRATION = 128
+
+LITERT = "model.tflite"
+
+
+def export_onnx(folder: Path) -> Path:
+    """Write model.onnx anew from the weights of a model folder; return the file.
+
+    Raises:
+        ModelFolderError: see `hwr.model_folder.load_model`; or the package onnx is missing.
+    """
+    spec, model = load_model(folder)
+    with _needs_onnx():
+        return add_onnx(folder, "onnx", onnx_bytes(model, spec))
+
+
+def export_int8(folder: Path, data: Path) -> Path:
+    """Write model.int8.onnx from model.onnx; return the file.
+
+    Convolutions get 8-bit weights, one scale a filter, and 8-bit inputs, whose ranges are
+    measured on pictures; recurrent layers and logits get 8-bit weights and scale their inputs
+    as they come.
+
+    Args:
+        data: dataset folder whose training pictures the ranges are measured on.
+
+    Raises:
+        ModelFolderError: see `hwr.model_folder.load_onnx`; or the package onnx is missing.
+        DatasetError: there is no usable training picture.
+    """
+    spec, model = load_onnx(folder)
+    images = _calibration_images(data, spec)
+    with _needs_onnx(), tempfile.TemporaryDirectory() as scratch:
+        return add_onnx(folder, "int8", _quantized(model, images, spec, Path(scratch)))
+
+
+def export_litert(folder: Path) -> Path:
+    """Write model.tflite, the network for LiteRT, into a model folder; return the file.
+
+    Input (1, height, W) uint8, one picture of any padded width; output (1, W / 4, classes)
+    float32 logits. It needs no operations beyond those built into LiteRT.
+
+    Raises:
+        ModelFolderError: see `hwr.model_folder.load_model`; or Keras runs on another backend.
+    """
+    import keras
+
+    from hwr.model import build_model
+
+    if keras.backend.backend() != "tensorflow":
+        raise ModelFolderError(
+            f"Only TensorFlow writes LiteRT models; set KERAS_BACKEND=tensorflow. "
+            f"Received: {keras.backend.backend()}"
+        )
+    import tensorflow as tf
+
+    spec, trained = load_model(folder)
+    model = build_model(spec, portable=True)
+    model.set_weights(trained.get_weights())
+
+    def read(image: Any) -> dict[str, Any]:
+        return {OUTPUT: model(tf.cast(image, tf.float32)[..., None], training=False)}
+
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        shape = tf.TensorSpec((1, spec.height, None), tf.uint8, name=INPUT)
+        archive.add_endpoint("serve", read, input_signature=[shape])
+        archive.write_out(scratch, verbose=False)
+        data = tf.lite.TFLiteConverter.from_saved_model(scratch).convert()
+    file = folder / LITERT
+    partial = file.with_name(f".{LITERT}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return file
+
+
+def _calibration_images(data: Path, spec: Spec) -> list[NDArray[np.uint8]]:
+    """Return prepared training pictures spread over a dataset."""
+    dataset = open_dataset(data, "train", spec.alphabet)
+    images = []
+    for sample in dataset.samples[:: max(1, len(dataset) // CALIBRATION)][:CALIBRATION]:
+        try:
+            prepared = prepare(load_image(sample.path).pixels, spec)
+        except ImageError:
+            continue  # evaluation names such pictures; here others do as well
+        if not prepared.blank:
+            images.append(prepared.image)
+    if not images:
+        raise DatasetError(f"{data.name} has no usable training picture to measure ranges on.")
+    return images
+
+
+def _quantized(
+    model: bytes, images: Sequence[NDArray[np.uint8]], spec: Spec, scratch: Path
+) -> bytes:
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_dynamic,
+        quantize_static,
+    )
+
+    class Pictures(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._batches = batches_by_width(images, spec)
+
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+            _, batch = next(self._batches, (None, None))
+            return None if batch is None else {INPUT: batch}
+
+    whole, static, both = (scratch / f"{name}.onnx" for name in ("whole", "static", "both"))
+    whole.write_bytes(model)
+    with _quiet():
+        quantize_static(
+            whole,
+            static,
+            Pictures(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            # Without VNNI instructions, sums of full 8-bit products overflow 16 bits.
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        quantize_dynamic(
+            static, both, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8
+        )
+    return both.read_bytes()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence advice that the quantizer gives through the root logger."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@contextmanager
+def _needs_onnx() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ModelFolderError(
+            f"This export needs the package onnx ({error}); install it with: pip install onnx"
+        ) from error
