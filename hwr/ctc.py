@@ -19,6 +19,7 @@ from hwr.spec import COLUMNS_PER_STEP
 
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
+Grey = NDArray[np.uint8]
 
 #: Prefixes that the beam search keeps.
 WIDTH = 10
@@ -33,6 +34,10 @@ TINY = 1e-250
 #: Cells (time steps x states x texts) that the forward algorithm handles at once; more
 #: fall out of the processor's cache.
 CELLS = 400_000
+
+#: Where letters meet between their peaks if nobody has measured it, and how far from there,
+#: as a share of the way between the peaks, a gap in the ink is looked for.
+CUT, REACH = 0.5, 0.2
 
 #: Other letters are weighed where their probability at some time step reaches this.
 POSSIBLE = 1e-3
@@ -66,6 +71,24 @@ class Candidate:
     probability: float
 
 
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """What the network saw along the width of a picture.
+
+    Attributes:
+        characters: of the classes from 1 on; class 0 is the blank.
+        probabilities: (T, classes) float32; a step is COLUMNS_PER_STEP columns wide.
+    """
+
+    characters: str
+    probabilities: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, logits: Floats, alphabet: Alphabet) -> Timeline:
+        """Return the timeline of `logits`, (T, C)."""
+        return cls(alphabet.characters, np.exp(log_softmax(logits)).astype(np.float32))
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """A text that the beam search found.
@@ -86,13 +109,15 @@ class Automaton(Protocol):
 
     Attributes:
         start: state before the first letter.
-        factors: (states, classes); what class c multiplies the chance of a text by, in a state.
-            Column 0, the blank's, holds the factor for the end of the text.
+        factors: (states, classes); what class c multiplies the chance of a text by, in a state;
+            1 in column 0.
+        ends: (states,); what the end of the text multiplies it by.
         following: (states, classes) int; the state after class c.
     """
 
     start: int
     factors: Doubles
+    ends: Doubles
     following: NDArray[np.int32]
 
 
@@ -286,8 +311,6 @@ def beam_search(
     bonus, state = np.ones(1), np.zeros(1, int)
     if prior is not None:
         state[0] = prior.start
-        factors = prior.factors.copy()
-        factors[:, BLANK] = 1  # the end is weighed when the last step is read
     after_blank = False
     for row, blank in zip(probabilities, probabilities[:, BLANK] >= SURELY_BLANK, strict=True):
         if blank:
@@ -310,7 +333,7 @@ def beam_search(
         chances[origin, last[grown]] = 0
         stay_blank = total * row[BLANK]
         chances[:, BLANK] = stay_blank + stay_letter  # column 0: nothing follows
-        weighed = chances if prior is None else chances * bonus[:, None] * factors[state]
+        weighed = chances if prior is None else chances * bonus[:, None] * prior.factors[state]
         flat = weighed.ravel()
         count = min(width, int(np.count_nonzero(flat)))
         best = np.argpartition(flat, len(flat) - count)[len(flat) - count :]
@@ -321,7 +344,7 @@ def beam_search(
         in_blank = np.where(stays, stay_blank[source], 0.0)
         in_letter = np.where(stays, stay_letter[source], chance)
         if prior is not None:
-            bonus = bonus[source] * factors[state[source], class_]
+            bonus = bonus[source] * prior.factors[state[source], class_]
             state = np.where(stays, state[source], prior.following[state[source], class_])
         parent = np.where(stays, parent[source], number[source])
         last = np.where(stays, last[source], class_)
@@ -340,7 +363,7 @@ def beam_search(
     exact = log_probabilities(logits, texts)
     scores = exact
     if prior is not None:
-        scores = exact + np.log(bonus) + np.log(prior.factors[state, BLANK])
+        scores = exact + np.log(bonus) + np.log(prior.ends[state])
     return [
         Hypothesis(texts[i], float(exact[i]), float(scores[i]))
         for i in np.argsort(-scores, kind="stable")
@@ -400,20 +423,20 @@ def align(logits: Floats, ids: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def place(
-    logits: Floats, ids: Sequence[int], alphabet: Alphabet, *, width: int, lag: float = 0.0
+    logits: Floats, ids: Sequence[int], alphabet: Alphabet, image: Grey, *, cut: float = CUT
 ) -> list[Letter]:
     """Return the letters of a text above their ink, with what else each may be.
 
-    CTC emits a letter in a peak of one or two steps somewhere over its ink, so the peaks say
-    where letters are but not how wide: each letter reaches half-way to its neighbours. The
-    likelihood of a letter is that of the text over those of the texts that have another
+    CTC emits a letter in a peak of one or two steps somewhere over its ink, so peaks say where
+    letters are, but neither how wide they are nor where one ends; see `edges`. The
+    probability of a letter is that of the text over those of the texts that have another
     letter, or none, at its place, each summed over all paths.
 
     Args:
         logits: (T, C).
         ids: class ids in 1..C-1.
-        width: columns of the prepared image before padding; letters end there.
-        lag: columns by which peaks come before the middle of the ink.
+        image: (H, W) uint8 prepared image before padding, paper 255.
+        cut: see `edges`.
 
     Raises:
         ValueError: the text cannot be emitted in T steps, or the shape does not fit.
@@ -422,24 +445,57 @@ def place(
     if not ids:
         return []
     spans = align(logits, ids)
-    centres = [(start + stop) / 2 * COLUMNS_PER_STEP + lag for start, stop in spans]
-    edges = [(a + b) / 2 for a, b in pairwise(centres)]
-    # The first and the last letter reach as far outward as inward.
-    first = 2 * centres[0] - edges[0] if edges else 0.0
-    last = 2 * centres[-1] - edges[-1] if edges else float(width)
-    edges = [min(max(0.0, edge), float(width)) for edge in (first, *edges, last)]
     others = _others(logits, ids, spans)
     letters = []
-    for i, (left, right) in enumerate(pairwise(edges)):
+    for i, (left, right) in enumerate(pairwise(edges(spans, image, cut))):
         own = others[i].pop(ids[i])
         ranked = sorted(others[i].items(), key=lambda item: -item[1])
         alternatives = tuple(
             (alphabet.decode([c]) if c != BLANK else "", p) for c, p in ranked if p >= POSSIBLE
         )
-        letters.append(
-            Letter(alphabet.decode([ids[i]]), own, round(left), round(right), alternatives)
-        )
+        letters.append(Letter(alphabet.decode([ids[i]]), own, left, right, alternatives))
     return letters
+
+
+def peaks(spans: Sequence[tuple[int, int]]) -> list[float]:
+    """Return the column of the prepared image at the middle of each span of time steps."""
+    return [(start + stop) / 2 * COLUMNS_PER_STEP for start, stop in spans]
+
+
+def edges(spans: Sequence[tuple[int, int]], image: Grey, cut: float) -> list[int]:
+    """Return the columns at which letters begin; the last entry is where the last one ends.
+
+    Where between two peaks the letters meet depends on how the network was trained, so it is
+    measured (`hwr.calibration`): of the shipped one, peaks stand in the left third of the
+    ink. Around that place the letters are parted where there is least ink.
+
+    Args:
+        spans: of the letters, by `align`; at least one.
+        image: (H, W) uint8 prepared image before padding, paper 255.
+        cut: the share of the way from one peak to the next at which letters meet, 0..1.
+    """
+    width = image.shape[1]
+    columns = peaks(spans)
+    if len(columns) == 1:
+        return [0, width]
+    ink = ink_profile(image)
+    found = [columns[0] - (1 - cut) * (columns[1] - columns[0])]
+    for a, b in pairwise(columns):
+        middle, reach = a + cut * (b - a), REACH * (b - a)
+        near = np.arange(max(0, round(middle - reach)), min(width - 1, round(middle + reach)) + 1)
+        # Of columns with little ink, the nearest.
+        cost = ink[near] + 0.1 * np.abs(near - middle) / max(reach, 1)
+        found.append(float(near[cost.argmin()]) if len(near) else middle)
+    found.append(columns[-1] + cut * (columns[-1] - columns[-2]))
+    # Letters follow one another, and stand on the image.
+    ordered = np.maximum.accumulate(np.clip(np.round(found), 0, width))
+    return [int(column) for column in ordered]
+
+
+def ink_profile(image: Grey) -> Doubles:
+    """Return how much ink is in and beside each column of a (H, W) image, 0..1."""
+    ink = np.convolve((255.0 - image).sum(axis=0), np.full(3, 1 / 3), "same")
+    return np.asarray(ink / max(float(ink.max()), 1.0))
 
 
 def _others(
@@ -452,7 +508,7 @@ def _others(
         start = spans[i - 1][1] if i else 0
         stop = spans[i + 1][0] if i + 1 < len(spans) else len(logits)
         peaks = probabilities[start:stop].max(axis=0)
-        for c in np.flatnonzero(peaks >= POSSIBLE).tolist() + [own, BLANK]:
+        for c in [*np.flatnonzero(peaks >= POSSIBLE).tolist(), own, BLANK]:
             if (i, c) not in owners:
                 owners.append((i, c))
                 texts.append([*ids[:i], *([c] if c != BLANK else []), *ids[i + 1 :]])
