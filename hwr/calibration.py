@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,9 @@ def calibrate(
     Raises:
         DatasetError: too few pictures are set aside.
     """
-    cases = [case for dataset in datasets for case in read_cases(recognizer, dataset)]
+    cases = [
+        case for dataset in datasets for case in read_cases(recognizer, share_out(dataset)[1])
+    ]
     if len(cases) < LEAST:
         raise DatasetError(
             f"Only {len(cases)} usable pictures are set aside, one training picture in twenty; "
@@ -94,7 +96,8 @@ def calibrate(
     decoder = Decoder(alphabet, confidence)
     fitted = {}
     for dataset in datasets:
-        fitted[dataset.folder.name] = sum(case.sample in dataset.samples for case in cases)
+        own = set(dataset.samples)
+        fitted[dataset.folder.name] = sum(case.sample in own for case in cases)
     return dataclasses.replace(
         confidence,
         name=fit_name(cases, decoder, None),
@@ -104,10 +107,10 @@ def calibrate(
     )
 
 
-def read_cases(recognizer: Recognizer, dataset: Dataset) -> list[Case]:
-    """Return the readable pictures of a training split that are set aside, with logits."""
+def read_cases(recognizer: Recognizer, wanted: Iterable[Sample]) -> list[Case]:
+    """Return the readable pictures of `wanted` that are not blank, with their logits."""
     samples, images = [], []
-    for sample in share_out(dataset)[1]:
+    for sample in wanted:
         try:
             prepared = prepare(load_image(sample.path).pixels, recognizer.spec)
         except ImageError:

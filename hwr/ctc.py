@@ -105,20 +105,23 @@ class Hypothesis:
 
 
 class Automaton(Protocol):
-    """A prior over texts that is read letter by letter; see `hwr.prior.FusedPrior`.
+    """A prior over texts that is read letter by letter; see `hwr.prior.FusedPrior`."""
 
-    Attributes:
-        start: state before the first letter.
-        factors: (states, classes); what class c multiplies the chance of a text by, in a state;
-            1 in column 0.
-        ends: (states,); what the end of the text multiplies it by.
-        following: (states, classes) int; the state after class c.
-    """
+    @property
+    def start(self) -> int:
+        """State before the first letter."""
 
-    start: int
-    factors: Doubles
-    ends: Doubles
-    following: NDArray[np.int32]
+    @property
+    def factors(self) -> Doubles:
+        """What class c multiplies the chance of a text by: (states, classes); 1 in column 0."""
+
+    @property
+    def ends(self) -> Doubles:
+        """What the end of the text multiplies it by: (states,)."""
+
+    @property
+    def following(self) -> NDArray[np.int32]:
+        """The state after class c: (states, classes)."""
 
 
 def log_softmax(logits: Floats) -> Doubles:
