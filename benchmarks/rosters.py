@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import Alphabet
 from hwr.calibration import Case, read_cases
-from hwr.ctc import beam
 from hwr.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding
 from hwr.evaluation import nearest, plain_hyphens, read_gold
@@ -101,8 +100,8 @@ class Comparison:
     def rosters(self) -> None:
         """Print the readings with rosters that hold the true name and with ones that do not."""
         print(
-            "| roster of | best of the list exact | n, answer exact (it may be \"not on the "
-            "list\") | | 95 % interval | n, missing name noticed | | 95 % interval |\n"
+            '| roster of | best of the list exact | n, answer exact (it may be "not on the '
+            'list") | | 95 % interval | n, missing name noticed | | 95 % interval |\n'
             "|---|---|---|---|---|---|---|---|"
         )
         free = [self.beam(case) for case in self.cases]
@@ -177,10 +176,12 @@ class Comparison:
         right = self.right(readings)
         raw = Decoder(self.decoder.alphabet).decode
         own = np.array([raw(c.logits, c.image).confidence for c in self.cases])
-        print(f"Expected calibration error ({BINS} bins of equal width, raw labels, n = "
-              f"{len(sure)}): {calibration_error(sure, right):.3f}; with bins of equal size "
-              f"{calibration_error(sure, right, equal_size=True):.3f}. Of the network's own "
-              f"probability of the beam's text: {calibration_error(own, right):.3f}.\n")
+        print(
+            f"Expected calibration error ({BINS} bins of equal width, raw labels, n = "
+            f"{len(sure)}): {calibration_error(sure, right):.3f}; with bins of equal size "
+            f"{calibration_error(sure, right, equal_size=True):.3f}. Of the network's own "
+            f"probability of the beam's text: {calibration_error(own, right):.3f}.\n"
+        )
         targets: dict[str, tuple[NDArray[np.bool_], NDArray[np.float64]]] = {
             "raw labels": (right, sure)
         }
@@ -207,11 +208,13 @@ class Comparison:
         for name, (hits, values) in targets.items():
             said = values >= self.decoder.confidence.sure
             print(
-                f"By {name}: \"sure\" is said of {said.mean():.1%} and right for "
-                f"{hits[said].mean():.1%} (n = {said.sum()}); " + ", ".join(
+                f'By {name}: "sure" is said of {said.mean():.1%} and right for '
+                f"{hits[said].mean():.1%} (n = {said.sum()}); "
+                + ", ".join(
                     f"{precision:.1%} precision at {coverage(values, hits, precision):.1%} coverage"
                     for precision in (0.99, 0.98, 0.97, 0.95, 0.92)
-                ) + "."
+                )
+                + "."
             )
 
 
@@ -230,9 +233,7 @@ def calibration_error(
     return float(np.sum(gaps) / len(sure))
 
 
-def coverage(
-    sure: NDArray[np.float64], right: NDArray[np.bool_], precision: float
-) -> float:
+def coverage(sure: NDArray[np.float64], right: NDArray[np.bool_], precision: float) -> float:
     """Return the largest share of surest readings of which at least `precision` are right."""
     order = np.argsort(-sure, kind="stable")
     enough = np.flatnonzero(np.cumsum(right[order]) / np.arange(1, len(sure) + 1) >= precision)

@@ -79,9 +79,7 @@ def calibrate(
     Raises:
         DatasetError: too few pictures are set aside.
     """
-    cases = [
-        case for dataset in datasets for case in read_cases(recognizer, share_out(dataset)[1])
-    ]
+    cases = [case for dataset in datasets for case in read_cases(recognizer, share_out(dataset)[1])]
     if len(cases) < LEAST:
         raise DatasetError(
             f"Only {len(cases)} usable pictures are set aside, one training picture in twenty; "

@@ -130,45 +130,24 @@ class Roster:
 
     @classmethod
     def parse(cls, text: str, alphabet: Alphabet | None = None) -> Roster:
-        """Return the roster of a pasted text: names between line ends, commas or semicolons.
+        """Return the roster of a pasted text: one name a line.
+
+        On a single line, commas, semicolons or tabs may part the names instead.
 
         Raises:
             RosterError: see `of`.
         """
-        return cls.of(re.split(r"[\n\r,;\t]+", text), alphabet)
+        lines = text.strip().splitlines()
+        return cls.of(lines if len(lines) > 1 else re.split(r"[,;\t]", text), alphabet)
 
     @classmethod
     def read(cls, file: str | os.PathLike[str], alphabet: Alphabet | None = None) -> Roster:
-        """Return the roster of a text file (one name a line) or a CSV file.
-
-        Of a CSV file the column with a known header (name, nom, identity, ...) is taken, else
-        the first; commas, semicolons and tabs separate columns.
+        """Return the roster of a file; see `read_entries`.
 
         Raises:
-            RosterError: there is no such file, it is no UTF-8 text, or see `of`.
+            RosterError: see `read_entries` and `of`.
         """
-        path = Path(file)
-        if not path.is_file():
-            raise RosterError(f"There is no file {str(file)!r}; check the path of the list.")
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise RosterError(f"{path.name} is no UTF-8 text; save it as UTF-8.") from error
-        if "\0" in text:
-            raise RosterError(f"{path.name} is no text file; give a text or CSV file.")
-        lines = text.splitlines()
-        if path.suffix.lower() not in (".csv", ".tsv"):
-            return cls.of(lines, alphabet)
-        head = lines[0] if lines else ""
-        delimiter = max(",;\t", key=head.count)
-        try:
-            rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
-        except csv.Error as error:
-            raise RosterError(f"{path.name} is no valid CSV file: {error}.") from error
-        titles = [fold(cell) for cell in rows[0]] if rows else []
-        column = next((i for i, title in enumerate(titles) if title in HEADERS), None)
-        body = rows if column is None else rows[1:]
-        return cls.of((row[column or 0] for row in body if len(row) > (column or 0)), alphabet)
+        return cls.of(read_entries(file), alphabet)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -266,6 +245,39 @@ class Roster:
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self._forms[0])
+
+
+def read_entries(file: str | os.PathLike[str]) -> list[str]:
+    """Return the names of a text file (one a line) or a CSV file, as they stand there.
+
+    Of a CSV file the column with a known header (name, nom, identity, ...) is taken, else
+    the first; commas, semicolons and tabs separate columns.
+
+    Raises:
+        RosterError: there is no such file, or it is no UTF-8 text.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise RosterError(f"There is no file {str(file)!r}; check the path of the list.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RosterError(f"{path.name} is no UTF-8 text; save it as UTF-8.") from error
+    if "\0" in text:
+        raise RosterError(f"{path.name} is no text file; give a text or CSV file.")
+    lines = text.splitlines()
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return lines
+    head = lines[0] if lines else ""
+    delimiter = max(",;\t", key=head.count)
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise RosterError(f"{path.name} is no valid CSV file: {error}.") from error
+    titles = [fold(cell) for cell in rows[0]] if rows else []
+    column = next((i for i, title in enumerate(titles) if title in HEADERS), None)
+    body = rows if column is None else rows[1:]
+    return [row[column or 0] for row in body if len(row) > (column or 0)]
 
 
 @dataclass(frozen=True, eq=False)
