@@ -24,9 +24,9 @@ Grey = NDArray[np.uint8]
 #: Prefixes that the beam search keeps.
 WIDTH = 10
 
-#: The beam takes a time step whose blank is at least this probable for a blank. Two steps in
-#: three are, and skipping them takes a third of the time; probabilities are exact all the same.
-SURELY_BLANK = 1 - 1e-4
+#: The beam takes a time step whose blank is at least this probable for a blank. Most steps are
+#: such, and skipping them takes a third of the time; probabilities are exact all the same.
+SURELY_BLANK = 1 - 3e-4
 
 #: Below this a sum of products in float64 may have lost paths to underflow.
 TINY = 1e-250

@@ -33,8 +33,8 @@ from hwr.recognizer import Reading
 from hwr.sample_set import write_samples
 from hwr.ui.about import about_model
 from hwr.ui.browse import Browse
-from hwr.ui.expected import expecting, reads_as_expected
 from hwr.ui.draw import drawing, white_pad
+from hwr.ui.expected import expecting, reads_as_expected
 from hwr.ui.page import build
 from hwr.ui.panel import Panel, percent
 from hwr.ui.reader import Reader

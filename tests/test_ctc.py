@@ -169,7 +169,7 @@ def test_wide_beam_finds_every_text_with_its_exact_probability(logits: np.ndarra
     for label, chance in labels.items():
         # A step that is surely blank is taken for one, so what needs it may be missing.
         missing = chances.get(alphabet.decode(label), 0.0)
-        assert missing == pytest.approx(chance, rel=1e-6) or (missing == 0 and chance < 1e-4)
+        assert missing == pytest.approx(chance, rel=1e-6) or (missing == 0 and chance < 1e-3)
 
 
 @settings(deadline=None, max_examples=60)
