@@ -85,7 +85,8 @@ class Reading:
         """One of "sure", "please check", "nothing written"."""
         if self.blank:
             return "nothing written"
-        if self.confidence < self.sure:
+        # A name that nobody expected is for a person to see, however clear it is.
+        if self.confidence < self.sure or (self.absent is not None and not self.listed):
             return "please check"
         return "sure" if self.text else "nothing written"
 

@@ -78,6 +78,13 @@ def test_roster_may_be_text_names_or_a_roster(recognizer: Recognizer) -> None:
         recognizer.read(picture, roster="R2")
 
 
+def test_a_name_that_is_not_expected_is_to_be_checked() -> None:
+    def verdict(absent: float | None) -> str:
+        return Reading("ANNA", 0.95, (), (), (), False, (), 1.0, absent).verdict
+
+    assert [verdict(absent) for absent in (None, 0.1, 0.9)] == ["sure", "sure", "please check"]
+
+
 def test_many_read_as_one_by_one_whatever_stands_beside_them(
     recognizer: Recognizer, tmp_path: Path
 ) -> None:
