@@ -61,7 +61,7 @@ def test_read_takes_a_roster_and_draws_a_figure(
     assert line.split("\t")[1] == "Léo" or line.endswith("not on the list")
     assert cv2.imread(str(figure)).shape[1] > 100
     assert [p.name for p in figure.parent.iterdir()] == ["f.png"]
-    assert main([*command, str(picture), "--figure", str(figure)]) == 2
+    assert main(["read", str(picture), *command[1:], "--figure", str(figure)]) == 2
     assert "--figure draws one reading" in capsys.readouterr().err
     roster.write_text("R2D2\n")
     assert main(command) == 2
