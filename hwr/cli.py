@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hwr.decoder import PriorChoice
     from hwr.evaluation import Evaluation
     from hwr.metrics import Score
+    from hwr.names import Roster
+    from hwr.recognizer import Recognizer
 
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,6 +42,17 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--index", type=int, action="append", default=[], help="read this picture of --data"
     )
     read.add_argument("--split", default="train", help="train, validation or test")
+    read.add_argument(
+        "--roster", type=Path, metavar="FILE", help="text or CSV file of the names that can occur"
+    )
+    read.add_argument(
+        "--prior",
+        action=argparse.BooleanOptionalAction,
+        help="lean towards what looks like a name, or do not (default: as the model folder says)",
+    )
+    read.add_argument(
+        "--figure", type=Path, metavar="PNG", help="draw the reading of the one FILE into it"
+    )
     read.set_defaults(command=read_files)
 
     evaluate = commands.add_parser(
@@ -94,6 +108,45 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         "its ranges measured on pictures of --data; litert: model.tflite (%(default)s)",
     )
     export.set_defaults(command=export_model)
+
+    calibrate = commands.add_parser(
+        "calibrate",
+        parents=[model],
+        help="fit confidence to training pictures that were set aside, and store it",
+    )
+    calibrate.add_argument(
+        "--data", type=Path, action="append", required=True, help="dataset folder; repeatable"
+    )
+    calibrate.add_argument("--prior", type=Path, help="prior to weigh (assets/prior.npz)")
+    calibrate.add_argument(
+        "--use-prior",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether readings shall use the prior unless told otherwise",
+    )
+    calibrate.add_argument(
+        "--sure", type=float, default=0.9, help="confidence from which on to be sure (%(default)s)"
+    )
+    calibrate.set_defaults(command=calibrate_model)
+
+    prior = commands.add_parser("prior", help="estimate which texts look like names from lists")
+    prior.add_argument(
+        "--names",
+        action="append",
+        required=True,
+        metavar="FILE[:WEIGHT]",
+        help="text file, one name a line, or CSV with NAME,COUNT; repeatable; WEIGHT multiplies "
+        "its counts (1)",
+    )
+    prior.add_argument(
+        "--without",
+        type=Path,
+        metavar="DIR",
+        help="dataset whose labels of pictures set aside are taken out of the counts of the first "
+        "list, so that the prior's weight can be fitted to these pictures",
+    )
+    prior.add_argument("--out", type=Path, required=True, help="file to write (.npz)")
+    prior.set_defaults(command=make_prior)
     return parser.parse_args(argv)
 
 
@@ -101,6 +154,7 @@ def read_files(args: argparse.Namespace) -> int:
     """Read files; one line or JSON object each."""
     from hwr.dataset import open_dataset
     from hwr.image import ImageError
+    from hwr.names import NOT_LISTED, Roster
     from hwr.recognizer import Recognizer, default_data, default_model
 
     recognizer = Recognizer.load(args.model or default_model(), engine=args.engine)
@@ -110,8 +164,13 @@ def read_files(args: argparse.Namespace) -> int:
         files += [str(dataset.find(index).path) for index in args.index]
     if not files:
         raise ValueError("Nothing to read; give picture files or --index N.")
+    roster = Roster.read(args.roster, recognizer.spec.alphabet) if args.roster else None
+    prior: PriorChoice = "auto" if args.prior is None else args.prior
+    if args.figure:
+        _draw(recognizer, files, roster, prior, args.figure)
     rows = []
-    for file, result in zip(files, recognizer.read_many(files), strict=True):
+    results = recognizer.read_many(files, roster=roster, prior=prior)
+    for file, result in zip(files, results, strict=True):
         if isinstance(result, ImageError):
             row = {"file": file, "text": None, "confidence": None, "error": str(result)}
         else:
@@ -120,17 +179,119 @@ def read_files(args: argparse.Namespace) -> int:
                 "text": result.text,
                 "confidence": round(result.confidence, 4),
                 "verdict": result.verdict,
+                "candidates": [
+                    {"text": c.text, "probability": round(c.probability, 4)}
+                    for c in result.candidates
+                ],
+                "absent": None if result.absent is None else round(result.absent, 4),
                 "notes": list(result.notes),
                 "error": None,
             }
             if not args.json:
-                print(f"{file}\t{result.text}\t{result.confidence:.1%}\t{result.verdict}")
+                listed = result.absent is None or result.listed
+                verdict = result.verdict if listed else f"{result.verdict}, {NOT_LISTED}"
+                print(f"{file}\t{result.text}\t{result.confidence:.1%}\t{verdict}")
         if row["error"] and not args.json:
             print(f"{file}: {row['error']}", file=sys.stderr)
         rows.append(row)
     if args.json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
     return 2 if any(row["error"] for row in rows) else 0
+
+
+def _draw(
+    recognizer: Recognizer,
+    files: list[str],
+    roster: Roster | None,
+    prior: PriorChoice,
+    out: Path,
+) -> None:
+    """Draw the reading of the one file into a PNG file, written whole or not at all."""
+    import tempfile
+
+    from PIL import Image
+
+    from hwr.image import ImageError
+
+    if len(files) != 1:
+        raise ValueError(f"--figure draws one reading; give one picture. Received: {len(files)}")
+    try:
+        figure = recognizer.read(files[0], roster=roster, prior=prior).draw()
+    except ImageError:
+        return  # told with the readings
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=out.parent, delete=False) as partial:
+        Image.fromarray(figure).save(partial, "PNG")
+    Path(partial.name).chmod(0o644)
+    Path(partial.name).replace(out)
+
+
+def calibrate_model(args: argparse.Namespace) -> int:
+    """Fit everything about doubt and store it in the model folder."""
+    from hwr.calibration import calibrate
+    from hwr.confidence import save_confidence
+    from hwr.dataset import open_dataset
+    from hwr.model_folder import load_model
+    from hwr.prior import PRIOR, Prior
+    from hwr.recognizer import Recognizer, default_model
+
+    if not 0 < args.sure <= 1:
+        raise ValueError(f"--sure must lie above 0 and up to 1. Received: {args.sure}")
+    folder = args.model or default_model()
+    # Without what was fitted before, which may be damaged or of other weights.
+    recognizer = Recognizer(*load_model(folder))
+    alphabet = recognizer.spec.alphabet
+    prior = Prior.load(args.prior or PRIOR)
+    if prior.alphabet != alphabet:
+        print("The prior has another alphabet than the model; fitted without it.", file=sys.stderr)
+    confidence = calibrate(
+        recognizer,
+        [open_dataset(data, "train", alphabet) for data in args.data],
+        prior if prior.alphabet == alphabet else None,
+        use_prior=args.use_prior,
+        sure=args.sure,
+    )
+    save_confidence(folder, confidence)
+    fitted = ", ".join(f"{count} of {name}" for name, count in confidence.fitted_on.items())
+    print(f"Fitted to {fitted}; stored in {folder}")
+    return 0
+
+
+def make_prior(args: argparse.Namespace) -> int:
+    """Estimate a prior from lists of names."""
+    from collections import Counter
+
+    from hwr.alphabet import Alphabet
+    from hwr.dataset import open_dataset, share_out
+    from hwr.prior import Prior, count_names
+
+    alphabet = Alphabet()
+    total: dict[str, float] = {}
+    aside: Counter[str] = Counter()
+    if args.without:
+        _, apart = share_out(open_dataset(args.without, "train", alphabet))
+        aside.update(sample.text for sample in apart)
+    for entry in args.names:
+        file, _, weight = entry.rpartition(":")
+        if not file or Path(entry).exists():
+            file, weight = entry, "1"
+        try:
+            factor = float(weight)
+        except ValueError:
+            raise ValueError(f"WEIGHT must be a number. Received: {entry!r}") from None
+        if not 0 < factor < float("inf"):
+            raise ValueError(f"WEIGHT must be a number above 0. Received: {entry!r}")
+        counts, dropped = count_names(file, alphabet)
+        if not total:
+            counts -= aside
+        for name, count in counts.items():
+            total[name] = total.get(name, 0.0) + factor * count
+        print(f"{Path(file).name}: {len(counts):,} names, {dropped:,} rows left out")
+    prior = Prior.estimate(total, alphabet)
+    prior.save(args.out)
+    size = args.out.stat().st_size
+    print(f"{len(prior.costs):,} states in {args.out}, {size / 1e6:.2f} MB")
+    return 0
 
 
 def evaluate_split(args: argparse.Namespace) -> int:
@@ -227,6 +388,7 @@ def download_dataset(args: argparse.Namespace) -> int:
     from hwr.download import download
 
     print(download(args.out))
+    return 0
 
 
 def export_model(args: argparse.Namespace) -> int:

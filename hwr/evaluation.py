@@ -67,7 +67,9 @@ def evaluate(recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None)
         # A re-reading may find a name where the label says EMPTY.
         rows += [d.sample for d in dataset.dropped if d.sample.path.name in gold]
     rows = [row for row in rows if row.path.is_file()]
-    results = list(zip(rows, recognizer.read_many(row.path for row in rows), strict=True))
+    results = list(
+        zip(rows, recognizer.read_many((row.path for row in rows), greedy=True), strict=True)
+    )
     failures = [f"{row.path.name}: {r}" for row, r in results if isinstance(r, ImageError)]
     read = [(row, r) for row, r in results if not isinstance(r, ImageError)]
     scored = [(row, r) for row, r in read if row in usable]

@@ -1,4 +1,4 @@
-"""The figure: a reading drawn over the image the network read."""
+"""The figure: a reading drawn over the image the network read, above what the network saw."""
 
 from __future__ import annotations
 
@@ -8,48 +8,141 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from hwr.ctc import Letter, Timeline
+from hwr.spec import COLUMNS_PER_STEP
+
 if TYPE_CHECKING:
     from hwr.recognizer import Reading
 
 #: The prepared image is shown this many times larger.
 ZOOM = 3
-HEADER, LETTERS, MARGIN = 34, 44, 10
-INK, MUTED, PAPER = (24, 28, 36), (110, 118, 130), (255, 255, 255)
+
+#: Heights: the name, the letters with their probabilities and alternatives, the timeline.
+HEADER, LETTERS, TIMELINE, MARGIN = 34, 72, 110, 10
+
+INK, MUTED, PAPER, GRID = (24, 28, 36), (100, 108, 120), (255, 255, 255), (226, 230, 236)
+
+#: Letters of the timeline in turn; all have a contrast of 4.5 and more on white.
+COLOURS = (
+    (29, 78, 216), (185, 28, 28), (21, 128, 61), (126, 34, 206), (161, 98, 7), (15, 118, 110),
+    (190, 24, 93), (71, 85, 105),
+)  # fmt: skip
+
+#: A letter is drawn in the timeline where it reaches this probability, and an alternative
+#: stands below its letter from this one on.
+SEEN, SHOWN = 0.02, 0.02
 
 
 def draw_reading(reading: Reading) -> NDArray[np.uint8]:
     """Return a figure of `reading`, (H, W, 3) uint8 RGB.
 
-    The name and its confidence stand on top; each letter, with its probability in percent,
-    stands above the columns of the prepared image that emit it. A doubtful letter is red,
-    a sure one green, in steps between.
+    The name and its confidence stand on top; each letter, with its probability in percent and
+    what else it may be, stands above its ink. A doubtful letter is red, a sure one green, in
+    steps between. Below, the probability of each letter at each time step.
 
     Raises:
         ValueError: the reading was made without steps (`Recognizer.read_many`).
     """
+    page, pen = _page(reading, HEADER)
+    title = ImageFont.load_default(20)
+    pen.text((MARGIN, 6), _head(reading), INK, title)
+    return np.asarray(page)
+
+
+def draw_timeline(reading: Reading) -> NDArray[np.uint8]:
+    """Return `draw_reading` without the name on top, for a page that shows it already.
+
+    Raises:
+        ValueError: the reading was made without steps (`Recognizer.read_many`).
+    """
+    return np.asarray(_page(reading, 0)[0])
+
+
+def _page(reading: Reading, header: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """Return a page with everything below the name, and a pen to write on it."""
     if not reading.steps:
         raise ValueError("Only a reading with its steps can be drawn; make it with `read`.")
     prepared = reading.steps[-1].image
     height, width = (ZOOM * side for side in prepared.shape)
-    title = ImageFont.load_default(20)
-    small = ImageFont.load_default(11)
-    large = ImageFont.load_default(22)
-    head = f"{reading.text or '(nothing written)'}   {reading.confidence:.0%}   {reading.verdict}"
-    total = max(width, int(title.getlength(head))) + 2 * MARGIN
-    page = Image.new("RGB", (total, HEADER + LETTERS + height + MARGIN), PAPER)
+    wide = width
+    if header:
+        wide = max(width, int(ImageFont.load_default(20).getlength(_head(reading))))
+    top = header + LETTERS
+    below = TIMELINE + MARGIN if reading.timeline else 0
+    page = Image.new("RGB", (wide + 2 * MARGIN, top + height + MARGIN + below), PAPER)
     pen = ImageDraw.Draw(page, "RGBA")
-    pen.text((MARGIN, 6), head, INK, title)
     page.paste(
-        Image.fromarray(prepared).resize((width, height), Image.Resampling.BICUBIC),
-        (MARGIN, HEADER + LETTERS),
+        Image.fromarray(prepared).resize((width, height), Image.Resampling.BICUBIC), (MARGIN, top)
     )
     for letter in reading.letters:
-        centre = MARGIN + ZOOM * (letter.left + letter.right) / 2
-        colour = _colour(letter.probability)
-        pen.text((centre, HEADER), letter.character, colour, large, anchor="ma")
-        pen.text((centre, HEADER + 28), f"{letter.probability:.0%}"[:-1], MUTED, small, anchor="ma")
-        pen.line([(centre, HEADER + 41), (centre, HEADER + LETTERS + height)], (*colour, 90), 1)
-    return np.asarray(page)
+        _draw_letter(pen, letter, header, top + height)
+    if reading.timeline:
+        _draw_timeline(pen, reading.timeline, top + height + MARGIN, width)
+    return page, pen
+
+
+def _head(reading: Reading) -> str:
+    text = reading.text or "(nothing written)"
+    return f"{text}   {reading.confidence:.0%}   {reading.verdict}"
+
+
+def _draw_letter(pen: ImageDraw.ImageDraw, letter: Letter, top: int, bottom: int) -> None:
+    """Write a letter, its probability and its best alternative above its ink."""
+    left, right = (MARGIN + ZOOM * column for column in (letter.left, letter.right))
+    centre = (left + right) / 2
+    colour = _colour(letter.probability)
+    small = ImageFont.load_default(11)
+    pen.text((centre, top), _shown(letter.character), colour, _large(), anchor="ma")
+    pen.text((centre, top + 28), f"{100 * letter.probability:.0f}", MUTED, small, anchor="ma")
+    for other, probability in letter.alternatives[:1]:
+        if probability >= SHOWN:
+            said = f"{_shown(other) or 'none'} {100 * probability:.0f}"
+            pen.text((centre, top + 42), said, (190, 30, 30), small, anchor="ma")
+    pen.line([(left + 2, top + 60), (right - 2, top + 60)], colour, 3)
+    for edge in (left, right):
+        pen.line([(edge, top + 60), (edge, bottom)], (*MUTED, 60), 1)
+
+
+def _draw_timeline(pen: ImageDraw.ImageDraw, timeline: Timeline, top: int, width: int) -> None:
+    """Draw the probability of each letter over the columns of the image above.
+
+    Of a step that spans columns, the value stands in its middle.
+    """
+    bottom = top + TIMELINE - 14
+    rise = bottom - top - 16
+    for share in (0, 0.5, 1):
+        y = bottom - share * rise
+        pen.line([(MARGIN, y), (MARGIN + width, y)], GRID, 1)
+    middles = (np.arange(len(timeline.probabilities)) + 0.5) * COLUMNS_PER_STEP * ZOOM + MARGIN
+    columns = timeline.probabilities
+    classes = [c for c in range(1, columns.shape[1]) if columns[:, c].max() >= SEEN]
+    small = ImageFont.load_default(12)
+    drawn = [(0, (176, 184, 196)), *((c, COLOURS[c % len(COLOURS)]) for c in classes)]
+    for class_, colour in drawn:
+        values = columns[:, class_]
+        points = [
+            (float(x), bottom - float(v) * rise) for x, v in zip(middles, values, strict=True)
+        ]
+        pen.line(points, colour, 1 if class_ == 0 else 2)
+        if class_ == 0:
+            continue
+        inner = np.concatenate([[-1], values, [-1]])
+        crests = (values >= 0.1) & (inner[1:-1] >= inner[:-2]) & (inner[1:-1] > inner[2:])
+        for step in np.flatnonzero(crests):
+            x, y = points[int(step)]
+            name = _shown(timeline.characters[class_ - 1])
+            pen.text((x, y - 2), name, colour, small, anchor="mb")
+    note = "probability of each letter, left to right; grey: between letters"
+    pen.text((MARGIN, bottom + 2), note, MUTED, ImageFont.load_default(10))
+
+
+def _large() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(22)
+
+
+def _shown(character: str) -> str:
+    """Return a character as it is drawn: a space as a bar that one can see."""
+    return character.replace(" ", "_")
 
 
 def _colour(probability: float) -> tuple[int, int, int]:

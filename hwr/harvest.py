@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from tqdm import tqdm
 
-from hwr.alignment import ink_shift, peaks
 from hwr.alphabet import fold
 from hwr.batches import reading_batches
 from hwr.cache import prepare_dataset
-from hwr.ctc import greedy_text, log_softmax
+from hwr.ctc import align, greedy_text, log_probability, peaks
 from hwr.dataset import Sample, open_dataset, share_out
 from hwr.image import ImageError, load_image
+from hwr.ink_shift import ink_shift
 from hwr.letters import LetterBank, Letters, collect, cut_letters, read_singles
 from hwr.line_words import cut_words
 from hwr.preprocess import prepare
@@ -71,7 +71,8 @@ def harvest_letters(
     for positions, batch in reading_batches(images, recognizer.spec):
         for position, logits in zip(positions, recognizer.logits(batch[..., 0]), strict=True):
             ids = recognizer.spec.alphabet.encode(texts[position])
-            found[position] = peaks(log_softmax(logits), ids)
+            columns = np.array(peaks(align(logits, ids)))
+            found[position] = columns, log_probability(logits, ids)
     sure = [i for i, (_, score) in enumerate(found) if score > LEAST_LOG_PROBABILITY]
     shift = ink_shift(
         [images[i] for i in sure], [texts[i] for i in sure], [found[i][0] for i in sure]
@@ -97,7 +98,7 @@ def harvest_words(recognizer: Recognizer, folder: Path, out: Path, shift: float)
     The words are written as `labels.csv` beside `images/`, with the writers of the lines.
 
     Args:
-        shift: see `hwr.alignment.ink_shift`.
+        shift: see `hwr.ink_shift`.
 
     Returns:
         The number of words.

@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.alignment import best_path
-from hwr.alphabet import BLANK, Alphabet, fold
-from hwr.ctc import log_softmax
+from hwr.alphabet import BLANK, Alphabet, fold, frames_needed
+from hwr.ctc import align, log_softmax
 from hwr.spec import COLUMNS_PER_STEP
 
 Grey = NDArray[np.uint8]
@@ -53,21 +52,21 @@ def cut_words(
         line: (H, W) uint8, paper white.
         label: what is written, words divided by spaces.
         logits: (T, C) of the line scaled to the network's height.
-        shift: see `hwr.alignment.ink_shift`, in columns of the network's input.
+        shift: see `hwr.ink_shift`, in columns of the network's input.
     """
     ids, tokens = _tokens(label, alphabet)
-    if not tokens or len(ids) > len(logits):
+    if not tokens or frames_needed(ids) > len(logits):
         return []
     scores = _with_wildcard(log_softmax(logits), alphabet)
-    path, total = best_path(scores, ids)
-    if not np.isfinite(total):
-        return []
+    spans = align(scores, ids)
     columns = line.shape[1] / (len(logits) * COLUMNS_PER_STEP)
-    edges = _edges(line, path, tokens, columns, shift)
+    edges = _edges(line, spans, tokens, columns, shift)
     words = []
     for number, token in enumerate(tokens):
         beside = tokens[max(0, number - 1) : number + 2]
-        emitted = [float(scores[path == k, ids[k]].max()) for k in range(token.start, token.stop)]
+        emitted = [
+            float(scores[slice(*spans[k]), ids[k]].max()) for k in range(token.start, token.stop)
+        ]
         if not all(t.known for t in beside) or np.mean(emitted) < _LEAST_MEAN:
             continue
         words.append(Word(token.text, edges[number], edges[number + 1]))
@@ -106,15 +105,14 @@ def _with_wildcard(scores: Floats, alphabet: Alphabet) -> Floats:
 
 
 def _edges(
-    line: Grey, path: NDArray[np.int64], tokens: list[_Token], columns: float, shift: float
+    line: Grey, spans: list[tuple[int, int]], tokens: list[_Token], columns: float, shift: float
 ) -> list[int]:
     """Return the columns that divide the words, ends of the line included."""
     ink = _without_rules(line < 150)
     density = cv2.blur(ink.sum(axis=0).astype(np.float32)[None], (9, 1))[0]
     edges = [0]
     for before, after in pairwise(tokens):
-        last = np.flatnonzero(path == before.stop - 1).mean() + 0.5
-        first = np.flatnonzero(path == after.start).mean() + 0.5
+        last, first = np.mean(spans[before.stop - 1]), np.mean(spans[after.start])
         a, b = ((step * COLUMNS_PER_STEP + shift) * columns for step in (last, first))
         left = int(np.clip(a - 6, edges[-1], line.shape[1] - 4))
         right = int(np.clip(b + 6, left + 3, line.shape[1] - 1))

@@ -50,8 +50,8 @@ def compose_name(rng: np.random.Generator, names: Sequence[str] = NAMES) -> str:
     return f"{('D', 'L', 'O')[int(rng.integers(3))]}'{pick()}"
 
 
-#: First cells of a header, folded.
-_HEADERS = frozenset({"NAME", "NOM", "PRENOM", "IDENTITY", "LABEL", "TEXT"})
+#: Cells of a header above names, folded.
+HEADERS = frozenset({"NAME", "NOM", "PRENOM", "IDENTITY", "LABEL", "TEXT"})
 
 
 def read_names(file: Path, alphabet: Alphabet) -> list[str]:
@@ -71,7 +71,7 @@ def read_names(file: Path, alphabet: Alphabet) -> list[str]:
     if file.suffix.lower() == ".csv":
         delimiter = ";" if rows and ";" in rows[0] else ","
         rows = [row[0].strip() for row in csv.reader(rows, delimiter=delimiter) if row]
-        if rows and fold(rows[0]) in _HEADERS:
+        if rows and fold(rows[0]) in HEADERS:
             rows = rows[1:]
     names = []
     for name in rows:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.ctc import Candidate, Letter, greedy, log_probability
+from hwr.confidence import SURE, Confidence, load_confidence
+from hwr.ctc import Candidate, Letter, Timeline
 from hwr.dataset import open_dataset
+from hwr.decoder import Decoder, Decoding, PriorChoice
 from hwr.engine import Engine, batches_by_width, load_engine, usable_cores
 from hwr.image import ImageError, Picture, load_image
+from hwr.names import Roster
 from hwr.preprocess import Prepared, Step, pad, prepare, trace
 from hwr.spec import Spec
 
@@ -28,8 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "assets" / "model"
 SAMPLES = ROOT / "assets" / "samples"
 
-#: From this probability on a reading is called sure.
-SURE = 0.9
+#: Pasted rosters that a recognizer keeps, since making one of many names takes a second.
+ROSTERS = 4
 
 #: Pictures decoded and read together by `Recognizer.read_many`; memory stays flat.
 CHUNK = 256
@@ -40,14 +44,20 @@ class Reading:
     """What a picture says, and how sure that is.
 
     Attributes:
-        text: the name; empty where nothing is written.
-        confidence: probability of `text` given the picture, 0..1, by CTC over all alignments.
-        letters: the letters of `text` with probabilities and columns of the prepared image.
-        candidates: texts with probabilities, best first.
+        text: the name; empty where nothing is written. With a roster it is spelt as there,
+            unless `absent` says that it is likelier not on it.
+        confidence: probability that `text` is right in every character, 0..1; the network's
+            own where the model folder holds no calibration.
+        letters: the letters of `text`, in the alphabet of the model, with probabilities,
+            alternatives and columns of the prepared image.
+        candidates: the likeliest texts with probabilities, at most five, best first.
         steps: the preprocessing, step by step; the last image is what the network read.
         blank: True where no ink was found.
         notes: remarks on the file, for instance that only its first page was read.
         milliseconds: time from bytes to reading.
+        absent: with a roster, the probability that the name is not on it.
+        sure: the confidence from which on a reading is called sure.
+        timeline: what the network saw along the width; of `Recognizer.read` only.
     """
 
     text: str
@@ -58,13 +68,22 @@ class Reading:
     blank: bool
     notes: tuple[str, ...]
     milliseconds: float
+    absent: float | None = None
+    sure: float = SURE
+    timeline: Timeline | None = None
+
+    @property
+    def listed(self) -> bool:
+        """Whether the text is a name of the roster that was given."""
+        return self.absent is not None and self.absent < 0.5
 
     @property
     def verdict(self) -> str:
         """One of "sure", "please check", "nothing written"."""
         if self.blank:
             return "nothing written"
-        if self.confidence < SURE:
+        # A name that nobody expected is for a person to see, however clear it is.
+        if self.confidence < self.sure or (self.absent is not None and not self.listed):
             return "please check"
         return "sure" if self.text else "nothing written"
 
@@ -78,8 +97,10 @@ class Reading:
 class Recognizer:
     """Reads one handwritten name in a picture. Safe to share between threads."""
 
-    def __init__(self, spec: Spec, engine: Engine) -> None:
+    def __init__(self, spec: Spec, engine: Engine, confidence: Confidence | None = None) -> None:
         self.spec = spec
+        self.decoder = Decoder(spec.alphabet, confidence or Confidence())
+        self._roster = lru_cache(ROSTERS)(partial(Roster.parse, alphabet=spec.alphabet))
         self._engine = engine
 
     @classmethod
@@ -94,29 +115,59 @@ class Recognizer:
         Raises:
             hwr.model_folder.ModelFolderError: the folder is missing, incomplete or damaged.
         """
-        return cls(*load_engine(Path(folder), engine))
+        return cls(*load_engine(Path(folder), engine), load_confidence(Path(folder)))
 
-    def read(self, source: Any) -> Reading:
+    def read(
+        self,
+        source: Any,
+        *,
+        roster: Roster | str | Iterable[str] | None = None,
+        prior: PriorChoice = "auto",
+    ) -> Reading:
         """Read one picture and keep the preprocessing steps.
 
         Args:
             source: whatever `hwr.image.load_image` takes: a path, bytes, an array, a Pillow image.
+            roster: the names that can occur: a `hwr.names.Roster`, a text with one name a line,
+                or names; None or an empty text where anything can.
+            prior: whether to lean towards what looks like a name; "auto" as the model folder
+                says. A roster takes its place.
 
         Raises:
             hwr.image.ImageError: the picture cannot be used; the message says why.
+            hwr.names.RosterError: the roster cannot be used.
         """
+        expected = self.roster(roster)
         start = time.perf_counter()
         picture = load_image(source)
         prepared, steps = trace(picture.pixels, self.spec)
         logits = None if prepared.blank else self.logits(pad(prepared.image, self.spec)[None])[0]
-        return self._reading(prepared, logits, steps, picture, start)
+        decoding = None
+        if logits is not None:
+            decoding = self.decoder.decode(logits, prepared.image, roster=expected, prior=prior)
+        return self._reading(prepared, decoding, steps, picture, start, logits)
 
-    def read_many(self, sources: Iterable[Any]) -> Iterator[Reading | ImageError]:
+    def read_many(
+        self,
+        sources: Iterable[Any],
+        *,
+        roster: Roster | str | Iterable[str] | None = None,
+        prior: PriorChoice = "auto",
+        greedy: bool = False,
+    ) -> Iterator[Reading | ImageError]:
         """Read many pictures, in their order; a picture that cannot be used yields its error.
 
         Pictures are decoded in parallel and read in batches of equal width. The readings
         equal those of `read`, without the steps.
+
+        Args:
+            roster, prior: see `read`.
+            greedy: take the text of the best path, whatever roster and prior say.
+
+        Raises:
+            hwr.names.RosterError: the roster cannot be used.
         """
+        expected = self.roster(roster)
         sources = iter(sources)
         pool = ThreadPoolExecutor(usable_cores())
         try:
@@ -143,10 +194,28 @@ class Recognizer:
                         yield item
                     else:
                         start = time.perf_counter() - share
-                        yield self._reading(item[1], logits.get(i), [], item[0], start)
+                        decoding, image = None, item[1].image
+                        if i in logits:
+                            decoding = self.decoder.decode(
+                                logits[i], image, roster=expected, prior=prior, greedy=greedy
+                            )
+                        yield self._reading(item[1], decoding, [], item[0], start)
+
                 start = time.perf_counter()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def roster(self, names: Roster | str | Iterable[str] | None) -> Roster | None:
+        """Return `names` as a roster of this model; None where there are none to expect.
+
+        Raises:
+            hwr.names.RosterError: the names cannot be used.
+        """
+        if names is None or isinstance(names, Roster):
+            return names
+        if isinstance(names, str):
+            return self._roster(names) if names.strip() else None
+        return Roster.of(names, self.spec.alphabet)
 
     def logits(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return (B, W / 4, classes) float32 logits of (B, height, W) uint8 padded images."""
@@ -167,38 +236,26 @@ class Recognizer:
     def _reading(
         self,
         prepared: Prepared,
-        logits: NDArray[np.float32] | None,
+        decoding: Decoding | None,
         steps: list[Step],
         picture: Picture,
         start: float,
+        logits: NDArray[np.float32] | None = None,
     ) -> Reading:
-        text, confidence = "", 1.0
-        letters: list[Letter] = []
-        if logits is not None:
-            text, letters = greedy(logits, self.spec.alphabet)
-            # Spaces at the ends come from wide margins and name nobody.
-            text = text.strip()
-            letters = _strip(letters)
-            confidence = float(np.exp(log_probability(logits, self.spec.alphabet.encode(text))))
+        said = decoding or Decoding("", 1.0, (), (Candidate("", 1.0),))
         return Reading(
-            text,
-            confidence,
-            tuple(letters),
-            (Candidate(text, confidence),),
+            said.text,
+            said.confidence,
+            said.letters,
+            said.candidates,
             tuple(steps),
             prepared.blank,
             picture.notes,
             1000 * (time.perf_counter() - start),
+            said.absent,
+            self.decoder.confidence.sure,
+            None if logits is None else Timeline.of(logits, self.spec.alphabet),
         )
-
-
-def _strip(letters: list[Letter]) -> list[Letter]:
-    """Return `letters` without spaces at the ends."""
-    while letters and letters[0].character == " ":
-        letters = letters[1:]
-    while letters and letters[-1].character == " ":
-        letters = letters[:-1]
-    return letters
 
 
 _default: Recognizer | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import io
 import json
@@ -26,12 +27,14 @@ import app
 from hwr.ctc import Candidate, Letter
 from hwr.dataset import Sample
 from hwr.image import load_image
+from hwr.names import RosterError
 from hwr.preprocess import Step
 from hwr.recognizer import Reading
 from hwr.sample_set import write_samples
 from hwr.ui.about import about_model
 from hwr.ui.browse import Browse
 from hwr.ui.draw import drawing, white_pad
+from hwr.ui.expected import expecting, reads_as_expected
 from hwr.ui.page import build
 from hwr.ui.panel import Panel, percent
 from hwr.ui.reader import Reader
@@ -46,20 +49,28 @@ pytestmark = [
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-def measure(source: Any) -> Reading:
-    """Read the width of a picture as its text; a white picture is blank."""
+def measure(source: Any, roster: str | None = None, prior: bool | None = None) -> Reading:
+    """Read the width of a picture as its text; a white picture is blank.
+
+    With a roster the text is its first line, half as likely as that the name is not on it.
+    """
+    if roster and "5" in roster:
+        raise RosterError("Entry 1 of the list holds '5'.")
     picture = load_image(source)
     blank = bool(picture.pixels.min() > 200)
     text = "" if blank else f"W {picture.pixels.shape[1]}"
+    if roster:
+        text = roster.splitlines()[0]
     return Reading(
         text=text,
         confidence=1.0 if blank else 0.5,
-        letters=() if blank else (Letter("W", 0.9, 0, 8), Letter(" ", 0.25, 8, 12)),
+        letters=() if blank else (Letter("W", 0.9, 0, 8), Letter(" ", 0.25, 8, 12, (("-", 0.5),))),
         candidates=() if blank else (Candidate(text, 0.5), Candidate(HOSTILE, 0.125)),
         steps=(Step("grey", picture.pixels),),
         blank=blank,
         notes=picture.notes,
         milliseconds=2.5,
+        absent=0.25 if roster else None,
     )
 
 
@@ -120,16 +131,33 @@ def test_read_returns_the_whole_record(client: Client, tmp_path: Path) -> None:
         "verdict": "please check",
         "blank": False,
         "letters": [
-            {"character": "W", "probability": 0.9, "left": 0, "right": 8},
-            {"character": " ", "probability": 0.25, "left": 8, "right": 12},
+            {"character": "W", "probability": 0.9, "left": 0, "right": 8, "alternatives": []},
+            {
+                "character": " ",
+                "probability": 0.25,
+                "left": 8,
+                "right": 12,
+                "alternatives": [{"character": "-", "probability": 0.5}],
+            },
         ],
         "candidates": [
             {"text": "W 60", "probability": 0.5},
             {"text": HOSTILE, "probability": 0.125},
         ],
+        "absent": None,
         "notes": [],
         "milliseconds": 2.5,
     }
+
+
+def test_a_roster_may_be_sent_along(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "name.png"
+    file.write_bytes(png(60))
+    record = client.predict(handle_file(str(file)), "Anna\nBob", api_name="/read")
+    assert (record["text"], record["absent"]) == ("Anna", 0.25)
+    assert client.predict(8, "train", "Bob", api_name="/read_sample")["text"] == "Bob"
+    with pytest.raises(AppError, match=r"^Entry 1 of the list holds '5'\.$"):
+        client.predict(8, "train", "R5", api_name="/read_sample")
 
 
 def test_read_of_a_white_picture_is_empty_and_no_error(client: Client, tmp_path: Path) -> None:
@@ -164,7 +192,7 @@ def test_read_sample_returns_reading_and_label(client: Client, folder: Path) -> 
     }
     assert set(record) - {"label", "index", "split", "file"} == {
         *("text", "confidence", "verdict", "blank", "letters", "candidates", "notes"),
-        "milliseconds",
+        *("absent", "milliseconds"),
     }
 
 
@@ -241,6 +269,7 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     assert [p["parameter_name"] for p in endpoints["/read_sample"]["parameters"]] == [
         "index",
         "split",
+        "roster",
     ]
     assert endpoints["/read_sample"]["parameters"][0]["type"] == {"type": "integer"}
 
@@ -451,3 +480,28 @@ def test_about_names_the_training_data(tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text('{"runs": [{}]}')
     assert "trained on" not in about_model(tmp_path)
     assert "sent nowhere else" in about_model(tmp_path)
+
+
+def test_the_panel_names_doubtful_letters_and_missing_names() -> None:
+    headline = text_of(Panel.result(measure(png()))[0])
+    assert "Doubtful: 2. \N{OPEN BOX}, or - 50 %" in headline
+    assert "expected names" not in headline
+    missing = dataclasses.replace(measure(png()), absent=0.875)
+    values = Panel.result(missing)
+    assert "Probably not on the list of expected names (88 %)." in text_of(values[0])
+    assert values[2] == {HOSTILE: 0.125, "not on the list": 0.875}
+    listed = Panel.result(dataclasses.replace(missing, absent=0.25))
+    assert listed[2] == {"W 60": 0.5, HOSTILE: 0.125}
+    assert Path(values[3]).suffix == ".png"
+
+
+def test_what_is_expected_holds_for_the_event_alone() -> None:
+    taken: list[dict[str, Any]] = []
+    read = reads_as_expected(lambda source, **options: taken.append(options))  # type: ignore[func-returns-value,arg-type,return-value]
+    read(None)
+    with expecting("Anna", "Off"):
+        read(None)
+    with expecting(" ", "As the model says"):
+        read(None)
+    read(None)
+    assert taken == [{}, {"roster": "Anna", "prior": False}, {}, {}]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from conftest import write_folder, write_word
 
 from hwr.alphabet import Alphabet
 from hwr.cli import main
+from hwr.confidence import load_confidence
 from hwr.dataset import open_dataset
 from hwr.recognizer import Recognizer
 
@@ -32,6 +34,11 @@ def test_read_prints_json_and_fails_where_one_file_does(
         "text": reading.text,
         "confidence": pytest.approx(reading.confidence, abs=1e-4),
         "verdict": reading.verdict,
+        "candidates": [
+            {"text": c.text, "probability": pytest.approx(c.probability, abs=1e-3)}
+            for c in reading.candidates
+        ],
+        "absent": None,
         "notes": [],
         "error": None,
     }
@@ -40,6 +47,51 @@ def test_read_prints_json_and_fails_where_one_file_does(
     assert second["error"]
     assert main(["read", good, "--model", str(tiny_model)]) == 0
     assert capsys.readouterr().out.startswith(f"{good}\t{reading.text}\t")
+
+
+def test_read_takes_a_roster_and_draws_a_figure(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, roster, figure = tmp_path / "a.png", tmp_path / "r.txt", tmp_path / "out" / "f.png"
+    cv2.imwrite(str(picture), write_word("ANNA"))
+    roster.write_text("Léo\n", encoding="utf-8")
+    command = ["read", str(picture), "--model", str(tiny_model), "--roster", str(roster)]
+    assert main([*command, "--figure", str(figure)]) == 0
+    line = capsys.readouterr().out.strip()
+    assert line.split("\t")[1] == "Léo" or line.endswith("not on the list")
+    assert cv2.imread(str(figure)).shape[1] > 100
+    assert [p.name for p in figure.parent.iterdir()] == ["f.png"]
+    assert main(["read", str(picture), *command[1:], "--figure", str(figure)]) == 2
+    assert "--figure draws one reading" in capsys.readouterr().err
+    roster.write_text("R2D2\n")
+    assert main(command) == 2
+    assert "Entry 1 of the list, 'R2D2', holds '2'" in capsys.readouterr().err
+
+
+def test_prior_and_calibration_are_made_by_one_command_each(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "names.txt").write_text("Anna\nLeo\n" * 40)
+    prior = tmp_path / "p.npz"
+    names = f"{tmp_path / 'names.txt'}:0.5"
+    assert main(["prior", "--names", names, "--out", str(prior)]) == 0
+    assert "2 names, 0 rows left out" in capsys.readouterr().out
+    assert main(["prior", "--names", f"{names}x", "--out", str(prior)]) == 2
+    assert "WEIGHT must be a number" in capsys.readouterr().err
+    rows = [(f"{i}.png", ("ANNA", "LEO", "EVA")[i % 3]) for i in range(1300)]
+    data = write_folder(tmp_path / "d", rows)
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    command = ["calibrate", "--data", str(data), "--model", str(model), "--prior", str(prior)]
+    assert main([*command, "--no-use-prior", "--sure", "0.8"]) == 0
+    found = load_confidence(model)
+    assert (found.sure, found.prior, set(found.fitted_on)) == (0.8, False, {"d"})
+    # An untrained network is never right, and knows it.
+    reading = Recognizer.load(model).read(str(data / "images" / "1.png"))
+    assert reading.confidence < 0.2
+    assert reading.verdict == "please check"
+    few = write_folder(tmp_path / "few", rows[:40])
+    assert main([*command[:2], str(few), *command[3:]]) == 2
+    assert "usable pictures are set aside" in capsys.readouterr().err
 
 
 def test_read_finds_pictures_by_index(

@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwr.alphabet import Alphabet
-from hwr.ctc import greedy, greedy_text, log_probability, log_softmax
+from hwr.ctc import (
+    align,
+    beam,
+    edges,
+    greedy,
+    greedy_text,
+    log_probabilities,
+    log_probability,
+    log_softmax,
+    place,
+)
 
 ABC = Alphabet("AB ")
 
@@ -104,3 +114,149 @@ def test_log_softmax_survives_huge_logits() -> None:
 def test_logits_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"\(T, 4\)"):
         greedy(np.zeros(shape), ABC)
+
+
+# === Many texts ===
+
+
+def test_texts_scored_together_score_as_alone() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (12, 5))
+    texts = [[], [1], [1, 1], [2, 3, 2], [4] * 6, [4] * 7, [1, 2, 3, 4, 1, 2, 3, 4]]
+    together = log_probabilities(logits, texts)
+    assert together == pytest.approx([log_probability(logits, ids) for ids in texts])
+    assert together[5] == -math.inf  # seven equal letters need 13 steps
+    assert log_probabilities(logits, []).shape == (0,)
+
+
+def test_text_far_below_what_floats_hold_is_exact() -> None:
+    """A path of 40 steps at e**-50 each; float64 ends near e**-745."""
+    logits = np.zeros((40, 3))
+    logits[:, 1] = -50.0
+    logits[:, 0] = -60.0
+    expected = log_softmax(logits)[:, 1].sum()  # AAAA... is one A in 40 steps
+    assert expected < -1900
+    # Of the paths of A, only those with blanks at the ends differ, each step costing e**-10.
+    assert log_probability(logits, [1]) == pytest.approx(expected, abs=0.001)
+
+
+def test_log_probability_equals_the_loss_of_the_framework() -> None:
+    import keras
+
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 4, (6, 50, 30)).astype(np.float32)
+    texts = [rng.integers(1, 30, n).tolist() for n in (1, 3, 7, 7, 12, 20)]
+    labels = np.zeros((6, 20), np.int32)
+    for row, ids in enumerate(texts):
+        labels[row, : len(ids)] = ids
+    lengths = np.array([len(ids) for ids in texts], np.int32)
+    loss = keras.ops.ctc_loss(labels, logits, lengths, np.full(6, 50, np.int32), mask_index=0)
+    ours = [-log_probability(logits[i], ids) for i, ids in enumerate(texts)]
+    assert np.asarray(keras.ops.convert_to_numpy(loss)) == pytest.approx(ours, abs=1e-4, rel=1e-6)
+
+
+# === Beam ===
+
+
+@settings(deadline=None, max_examples=60)
+@given(small_logits())
+def test_wide_beam_finds_every_text_with_its_exact_probability(logits: np.ndarray) -> None:
+    alphabet = Alphabet("ABCDE"[: logits.shape[1] - 1])
+    labels = enumerate_labels(logits)
+    found = beam(logits, alphabet, width=2000)
+    chances = {c.text: c.probability for c in found}
+    assert [c.probability for c in found] == sorted(chances.values(), reverse=True)
+    for label, chance in labels.items():
+        # A step that is surely blank is taken for one, so what needs it may be missing.
+        missing = chances.get(alphabet.decode(label), 0.0)
+        assert missing == pytest.approx(chance, rel=1e-6) or (missing == 0 and chance < 1e-3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(small_logits())
+def test_narrow_beam_keeps_the_best_text(logits: np.ndarray) -> None:
+    alphabet = Alphabet("ABCDE"[: logits.shape[1] - 1])
+    labels = enumerate_labels(logits)
+    found = beam(logits, alphabet)
+    assert len(found) <= 10
+    assert found[0].probability == pytest.approx(max(labels.values()), rel=1e-6)
+
+
+class Dislike:
+    """A prior of one state that multiplies the chance of a text by 0.01 for each A."""
+
+    start = 0
+    factors = np.array([[1.0, 0.01, 1.0, 1.0]])
+    ends = np.array([0.5])
+    following = np.zeros((1, 4), np.int32)
+
+
+def test_prior_turns_a_close_decision_and_not_a_clear_one() -> None:
+    logits = spike("_A_B_")
+    logits[1, 2] = math.log(0.65)  # B instead of A is nearly as likely
+    assert beam(logits, ABC)[0].text == "AB"
+    with_prior = beam(logits, ABC, prior=Dislike())
+    assert with_prior[0].text == "BB"
+    logits[1, 2] = math.log(1e-4)
+    assert beam(logits, ABC, prior=Dislike())[0].text == "AB"
+
+
+def test_beam_of_no_width_is_refused() -> None:
+    with pytest.raises(ValueError, match="width of at least 1"):
+        beam(spike("_A_"), ABC, width=0)
+
+
+# === Alignment ===
+
+
+def best_alignment(logits: np.ndarray, label: tuple[int, ...]) -> float:
+    """Return the log-probability of the best path of a label, over all paths."""
+    scores = log_softmax(logits)
+    return max(
+        sum(float(scores[t, k]) for t, k in enumerate(path))
+        for path in itertools.product(range(logits.shape[1]), repeat=len(logits))
+        if collapse(path) == label
+    )
+
+
+@settings(deadline=None, max_examples=40)
+@given(small_logits())
+def test_alignment_is_the_best_of_all_paths(logits: np.ndarray) -> None:
+    scores = log_softmax(logits)
+    for label in enumerate_labels(logits):
+        spans = align(logits, label)
+        path = np.zeros(len(logits), int)
+        for (start, stop), id_ in zip(spans, label, strict=True):
+            path[start:stop] = id_
+        assert collapse(tuple(path.tolist())) == label
+        total = sum(float(scores[t, k]) for t, k in enumerate(path))
+        assert total == pytest.approx(best_alignment(logits, label))
+
+
+def test_text_that_does_not_fit_is_not_aligned() -> None:
+    with pytest.raises(ValueError, match="needs 3 time steps cannot be aligned to 2"):
+        align(np.zeros((2, 3)), [1, 1])
+
+
+def test_letters_part_where_the_ink_does() -> None:
+    image = np.full((10, 60), 255, np.uint8)
+    image[:, 6:20] = image[:, 24:40] = image[:, 45:58] = 0
+    # Peaks at columns 10, 30 and 50: half-way are 20 and 40, the gaps end at 24 and 45.
+    assert edges([(2, 3), (7, 8), (12, 13)], image, cut=0.5) == [0, 21, 41, 60]
+    assert edges([(2, 3), (7, 8)], np.full((10, 60), 255, np.uint8), 0.8) == [6, 26, 46]
+    assert edges([(2, 3)], image, 0.5) == [0, 60]
+
+
+def test_letters_name_their_alternatives() -> None:
+    logits = spike("_A_B_")
+    logits[3, 1] = math.log(0.35)  # at B's place stands A half as likely
+    letters = place(logits, [1, 2], ABC, np.full((10, 20), 255, np.uint8))
+    assert [letter.character for letter in letters] == ["A", "B"]
+    (other, chance), *_ = letters[1].alternatives
+    ways = {text: math.exp(log_probability(logits, ABC.encode(text)))
+            for text in ("AA", "AB", "A ", "A")}  # fmt: skip
+    assert other == "A"
+    assert chance == pytest.approx(ways["AA"] / sum(ways.values()))
+    assert letters[1].probability == pytest.approx(ways["AB"] / sum(ways.values()))
+    assert "" in dict(letters[1].alternatives)
+    assert place(logits, [], ABC, np.full((10, 20), 255, np.uint8)) == []

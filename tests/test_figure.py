@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from hwr.ctc import Letter
-from hwr.figure import HEADER, LETTERS, MARGIN, ZOOM
+from hwr.ctc import Letter, Timeline
+from hwr.figure import HEADER, LETTERS, MARGIN, TIMELINE, ZOOM
 from hwr.preprocess import Step
 from hwr.recognizer import Reading
 
@@ -26,6 +28,19 @@ def test_letter_stands_above_its_ink() -> None:
     assert (columns.min() + columns.max()) / 2 == pytest.approx(MARGIN + ZOOM * 42, abs=4)
     ink = figure[HEADER + LETTERS + 20 * ZOOM, MARGIN:].sum(axis=1)
     assert 40 * ZOOM <= np.argmin(ink) < 44 * ZOOM
+
+
+def test_timeline_rises_where_a_letter_is_seen() -> None:
+    probabilities = np.zeros((32, 3), np.float32)
+    probabilities[:, 0] = 1
+    probabilities[10] = 0.1, 0.9, 0
+    plain = reading(Letter("I", 1.0, 40, 44))
+    figure = dataclasses.replace(plain, timeline=Timeline("IJ", probabilities)).draw()
+    assert figure.shape[0] == plain.draw().shape[0] + TIMELINE + MARGIN
+    lower = figure[-TIMELINE - MARGIN + 20 : -40].astype(int)
+    coloured = np.flatnonzero((np.ptp(lower, axis=2) > 60).any(axis=0))
+    middle = MARGIN + ZOOM * 4 * 10.5
+    assert middle - 12 <= coloured.min() <= middle <= coloured.max() <= middle + 12
 
 
 def test_doubtful_letter_is_red_and_sure_one_green() -> None:

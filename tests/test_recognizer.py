@@ -10,8 +10,9 @@ import pytest
 from conftest import TINY, write_word
 
 import hwr
-from hwr.ctc import greedy_text
+from hwr.ctc import beam, greedy_text
 from hwr.image import ImageError
+from hwr.names import Roster, RosterError
 from hwr.preprocess import pad, prepare
 from hwr.recognizer import Reading, Recognizer
 
@@ -26,9 +27,16 @@ def test_reading_holds_what_the_network_said(recognizer: Recognizer) -> None:
     reading = recognizer.read(picture)
     image = pad(prepare(picture, TINY).image, TINY)
     (logits,) = recognizer.logits(image[None])
-    assert reading.text == greedy_text(logits, TINY.alphabet).strip()
+    (best, *_) = beam(logits, TINY.alphabet)
+    assert reading.text == best.text.strip()
+    (greedy,) = recognizer.read_many([picture], greedy=True)
+    assert isinstance(greedy, Reading)
+    assert greedy.text == greedy_text(logits, TINY.alphabet).strip()
     assert "".join(letter.character for letter in reading.letters) == reading.text
     assert 0 < reading.confidence < 1
+    assert len(reading.candidates) == 5
+    assert reading.timeline is not None
+    assert reading.timeline.probabilities.shape == logits.shape
     assert reading.candidates[0].text == reading.text
     assert reading.steps[-1].image.tobytes() == image.tobytes()
     assert reading.milliseconds > 0
@@ -53,6 +61,28 @@ def test_blank_picture_is_an_empty_name_and_no_guess(recognizer: Recognizer) -> 
 )
 def test_verdict(text: str, confidence: float, verdict: str) -> None:
     assert Reading(text, confidence, (), (), (), False, (), 1.0).verdict == verdict
+
+
+def test_roster_may_be_text_names_or_a_roster(recognizer: Recognizer) -> None:
+    picture = write_word("MARTIN")
+    texts = ("Léo\nAnna", ["Léo", "Anna"], Roster.of(["Léo", "Anna"]))
+    readings = [recognizer.read(picture, roster=names) for names in texts]
+    (many,) = recognizer.read_many([picture], roster="Léo, Anna")
+    assert isinstance(many, Reading)
+    for reading in [*readings, many]:
+        assert reading.absent == pytest.approx(readings[0].absent, rel=1e-3)
+        assert reading.listed == (reading.absent < 0.5)
+        assert reading.listed == (reading.text in ("Léo", "Anna"))
+    assert recognizer.read(picture, roster="  ").absent is None
+    with pytest.raises(RosterError, match="'R2', holds '2'"):
+        recognizer.read(picture, roster="R2")
+
+
+def test_a_name_that_is_not_expected_is_to_be_checked() -> None:
+    def verdict(absent: float | None) -> str:
+        return Reading("ANNA", 0.95, (), (), (), False, (), 1.0, absent).verdict
+
+    assert [verdict(absent) for absent in (None, 0.1, 0.9)] == ["sure", "sure", "please check"]
 
 
 def test_many_read_as_one_by_one_whatever_stands_beside_them(

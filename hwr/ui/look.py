@@ -65,7 +65,11 @@ STYLE = """
 #sample-label p { margin: 0.2rem 0; }
 
 /* Parts of the panel that have nothing to show take no room. */
-#letters:has(.empty), #candidates:has(.empty), #steps:has(.empty) { display: none; }
+#letters:has(.empty), #candidates:has(.empty), #steps:has(.empty), #timeline:has(.empty) {
+  display: none;
+}
+/* The caption lies above the letters, not on them. */
+#timeline { padding-top: 2rem !important; }
 #letters .textspan, #letters .text { color: var(--body-text-color); font-size: var(--text-lg); }
 
 /* Pictures of names are wide and low; captions stand below them, not on the ink. */

@@ -10,8 +10,10 @@ import gradio as gr
 
 from hwr.dataset import DatasetError
 from hwr.image import ImageError
+from hwr.names import RosterError
 from hwr.ui.browse import Browse
 from hwr.ui.draw import Draw
+from hwr.ui.expected import Expected, checked_roster, expecting, reads_as_expected
 from hwr.ui.panel import Panel
 from hwr.ui.reader import Read
 from hwr.ui.record import ReadingRecord, SampleRecord, reading_record, sample_record
@@ -37,6 +39,7 @@ def build(
         examples: pictures offered on the Upload tab.
         about: Markdown about the model.
     """
+    read = reads_as_expected(read)
     with gr.Blocks(
         title="Handwritten names", delete_cache=CLEANING, analytics_enabled=False
     ) as page:
@@ -46,15 +49,18 @@ def build(
             elem_id="title",
         )
         with gr.Row():
-            with gr.Column(scale=3, min_width=320), gr.Tabs(elem_id="inputs"):
-                with gr.Tab(Draw.name, elem_id="tab-draw") as draw_tab:
-                    draw = Draw(read)
-                with gr.Tab(Upload.name, elem_id="tab-upload") as upload_tab:
-                    upload = Upload(read, examples)
-                with gr.Tab(Browse.name, elem_id="tab-browse") as browse_tab:
-                    browse = Browse(read, samples)
+            with gr.Column(scale=3, min_width=320):
+                with gr.Tabs(elem_id="inputs"):
+                    with gr.Tab(Draw.name, elem_id="tab-draw") as draw_tab:
+                        draw = Draw(read)
+                    with gr.Tab(Upload.name, elem_id="tab-upload") as upload_tab:
+                        upload = Upload(read, examples)
+                    with gr.Tab(Browse.name, elem_id="tab-browse") as browse_tab:
+                        browse = Browse(read, samples)
+                expected = Expected()
             with gr.Column(scale=2, min_width=320):
-                panel = Panel(Draw.name)
+                panel = Panel(Draw.name, expected)
+        panel.timeline.render()
         panel.steps.render()
         gr.Markdown(about, elem_id="about")
 
@@ -68,37 +74,41 @@ def build(
 def _add_endpoints(upload: Upload, read: Read, samples: Samples) -> None:
     """Add /read and /read_sample to the page in the current Gradio context."""
 
-    def read_picture(picture: dict[str, Any] | None) -> ReadingRecord:
+    def read_picture(picture: dict[str, Any] | None, roster: str = "") -> ReadingRecord:
         """Read the one handwritten name in a picture file.
 
         Args:
             picture: a PNG, JPEG, WebP, BMP, TIFF or GIF file of at most 5 MB.
+            roster: the names that can occur, one a line; empty where any name can.
         """
         try:
-            return reading_record(read(uploaded(picture)))
-        except ImageError as error:
+            with expecting(checked_roster(roster)):
+                return reading_record(read(uploaded(picture)))
+        except (ImageError, RosterError) as error:
             raise _refusal(error) from None
 
-    def read_sample(index: int, split: str = "train") -> SampleRecord:
+    def read_sample(index: int, split: str = "train", roster: str = "") -> SampleRecord:
         """Read a picture of the dataset by its index and return its label too.
 
         Args:
             index: the number in the picture's file name (TRAIN_10261.jpg is 10261).
             split: train, validation or test.
+            roster: the names that can occur, one a line; empty where any name can.
         """
         # Types are announced to clients, but not enforced.
         if not isinstance(index, int) or isinstance(index, bool):
             raise _refusal(f"An index is a whole number. Received: {index!r}")
         try:
             sample = samples.find(split, index).sample
-            return sample_record(read(sample.path), sample)
-        except (DatasetError, ImageError) as error:
+            with expecting(checked_roster(roster)):
+                return sample_record(read(sample.path), sample)
+        except (DatasetError, ImageError, RosterError) as error:
             raise _refusal(error) from None
 
     # Files reach an endpoint safely through a component alone, hence a button that nobody sees.
     gr.Button(visible=False).click(
         read_picture,
-        upload.picture,
+        [upload.picture, gr.Textbox("", visible=False, label="roster")],
         gr.JSON(visible=False),
         preprocess=False,
         api_name="read",

@@ -10,11 +10,17 @@ from typing import Any
 import gradio as gr
 
 from hwr.ctc import Letter
+from hwr.figure import draw_timeline
+from hwr.names import NOT_LISTED, RosterError
 from hwr.recognizer import Reading
+from hwr.ui.expected import Expected, expecting
 from hwr.ui.pictures import picture_file
 
 #: Class names of the verdicts in the style sheet.
 _VERDICTS = {"sure": "sure", "please check": "check", "nothing written": "blank"}
+
+#: An alternative of a letter is named from this probability on.
+DOUBT = 0.05
 
 #: Settings of every event that reads a picture for the page.
 _READING = {
@@ -36,12 +42,14 @@ def percent(probability: float) -> str:
 class Panel:
     """The components that show a reading, and their values for each thing there is to show."""
 
-    def __init__(self, tab: str) -> None:
-        """Lay the panel out in the current Gradio context, all but `steps`.
+    def __init__(self, tab: str, expected: Expected) -> None:
+        """Lay the panel out in the current Gradio context, all but `steps` and `timeline`.
 
         Args:
             tab: name of the tab that is in front when the page opens.
+            expected: what readings of all tabs take into account.
         """
+        self._expected = expected
         self._front = gr.State(tab)
         # One component for all that is text: each output that changes makes the pad send its
         # picture to the server again (Gradio 6.31), which delays the reading that follows.
@@ -56,6 +64,15 @@ class Panel:
         )
         self.candidates = gr.Label(
             label="What it may say", elem_id="candidates", num_top_classes=5, show_heading=False
+        )
+        self.timeline = gr.Image(
+            label="Letters above their ink, and what the network saw",
+            elem_id="timeline",
+            render=False,
+            format="png",
+            interactive=False,
+            buttons=["fullscreen"],
+            alt_text="the letters of the reading above their ink",
         )
         self.steps = gr.Gallery(
             label="From the picture to what the network reads",
@@ -72,7 +89,7 @@ class Panel:
     @property
     def outputs(self) -> list[Any]:
         """The components, in the order of the values that the methods below return."""
-        return [self.headline, self.letters, self.candidates, self.steps]
+        return [self.headline, self.letters, self.candidates, self.timeline, self.steps]
 
     def follow(
         self,
@@ -89,13 +106,10 @@ class Panel:
         pad fires events when it is laid out anew, long after its tab was left.
         """
 
-        def show_in_front(front: str, *values: Any) -> Any:
-            return show(*values) if front == name else gr.skip()
-
         gr.on(
             triggers,
-            show_in_front,
-            [self._front, *inputs],
+            self._in_front(name, show, len(own)),
+            [self._front, *self._expected.inputs, *inputs],
             [*own, *self.outputs],
             **_READING,
             **settings,
@@ -110,24 +124,62 @@ class Panel:
         own: Sequence[Any] = (),
         **settings: Any,
     ) -> None:
-        """Fill the panel anew when the tab called `name` comes to the front."""
+        """Fill the panel anew when the tab called `name` comes to the front.
 
-        def show_tab(*values: Any) -> list[Any]:
-            return [name, *show(*values)]
+        And, while it is there, when a person expects other names.
+        """
+
+        def show_tab(roster: str, prior: str, *values: Any) -> list[Any]:
+            return [name, *self._show(show, values, roster, prior, len(own))]
 
         # First in the browser, so that the other tab's reading is gone at once.
         tab.select(None, None, self.outputs, js=_EMPTY_SCRIPT)
-        tab.select(show_tab, inputs, [self._front, *own, *self.outputs], **_READING, **settings)
+        tab.select(
+            show_tab,
+            [*self._expected.inputs, *inputs],
+            [self._front, *own, *self.outputs],
+            **_READING,
+            **settings,
+        )
+        self.follow(name, self._expected.changes, show, inputs, own, **settings)
+        self._expected.filled.success(
+            self._in_front(name, show, len(own)),
+            [self._front, *self._expected.inputs, *inputs],
+            [*own, *self.outputs],
+            **_READING,
+            **settings,
+        )
+
+    def _in_front(self, name: str, show: Callable[..., list[Any]], own: int) -> Callable[..., Any]:
+        """Return `show` for events that count only while the tab called `name` is in front."""
+
+        def show_in_front(front: str, roster: str, prior: str, *values: Any) -> Any:
+            if front != name:
+                return gr.skip()
+            return self._show(show, values, roster, prior, own)
+
+        return show_in_front
+
+    @staticmethod
+    def _show(
+        show: Callable[..., list[Any]], values: Sequence[Any], roster: str, prior: str, own: int
+    ) -> list[Any]:
+        """Return what `show` does, expecting names; a list that cannot be used is refused."""
+        try:
+            with expecting(roster, prior):
+                return show(*values)
+        except RosterError as error:
+            return [*[gr.skip()] * own, *Panel.refusal(str(error))]
 
     @staticmethod
     def nothing() -> list[Any]:
         """Return the values of a panel before anything was read."""
-        return [_waiting(), None, None, None]
+        return [_waiting(), None, None, None, None]
 
     @staticmethod
     def refusal(message: str) -> list[Any]:
         """Return the values that say in one sentence why there is no reading."""
-        return [_headline(message=f'<p class="refusal">{escape(message)}</p>'), None, None, None]
+        return [_headline(message=f'<p class="refusal">{escape(message)}</p>'), *[None] * 4]
 
     @staticmethod
     def result(reading: Reading) -> list[Any]:
@@ -135,6 +187,10 @@ class Panel:
         kind = _VERDICTS[reading.verdict]
         notes = "".join(f'<p class="note">{escape(note)}</p>' for note in reading.notes)
         candidates = {c.text: c.probability for c in reversed(reading.candidates) if c.text}
+        if reading.absent is not None and not reading.listed:
+            # Its candidate is but a guess at how the missing name is spelt.
+            candidates.pop(reading.text, None)
+            candidates[NOT_LISTED] = reading.absent
         return [
             _headline(
                 name=escape(reading.text),
@@ -143,10 +199,11 @@ class Panel:
                 if reading.text
                 else "",
                 time=f"{reading.milliseconds:.0f} ms",
-                message=notes,
+                message=_absence(reading) + _doubts(reading) + notes,
             ),
             [_letter(letter) for letter in reading.letters] or None,
             candidates or None,
+            picture_file(draw_timeline(reading)) if reading.steps and reading.letters else None,
             [
                 (picture_file(step.image), f"{number}. {step.name}")
                 for number, step in enumerate(reading.steps, start=1)
@@ -166,13 +223,44 @@ def _headline(
     )
 
 
+def _absence(reading: Reading) -> str:
+    """Return a sentence in HTML where the name is probably not one of those expected."""
+    if reading.absent is None or reading.listed:
+        return ""
+    return (
+        f'<p class="note" id="absent">Probably {NOT_LISTED} of expected names '
+        f"({percent(reading.absent)}).</p>"
+    )
+
+
+def _doubts(reading: Reading) -> str:
+    """Return in HTML what the doubtful letters may be instead."""
+    doubts = []
+    for number, letter in enumerate(reading.letters, start=1):
+        others = [
+            f"{_visible(character) or 'no letter'} {percent(probability)}"
+            for character, probability in letter.alternatives[:2]
+            if probability >= DOUBT
+        ]
+        if others:
+            doubts.append(f"{number}. {_visible(letter.character)}, or {' or '.join(others)}")
+    if not doubts:
+        return ""
+    return f'<p class="note" id="alternatives">Doubtful: {escape("; ".join(doubts))}</p>'
+
+
+def _visible(character: str) -> str:
+    """Return a character as it is shown; a space is drawn as an open box."""
+    return character.replace(" ", "\N{OPEN BOX}")
+
+
 def _waiting() -> str:
     return _headline(message='<p class="hint">The reading appears here.</p>')
 
 
 def _letter(letter: Letter) -> tuple[str, str]:
-    """Return a letter and its probability; a space is drawn as an open box."""
-    return letter.character.replace(" ", "\N{OPEN BOX}"), percent(letter.probability)
+    """Return a letter and its probability."""
+    return _visible(letter.character), percent(letter.probability)
 
 
 def _letter_colours() -> dict[str, str]:
@@ -186,4 +274,4 @@ def _letter_colours() -> dict[str, str]:
 
 #: What `Panel.nothing` does, in JavaScript. An empty gr.Label is {} in the browser; null
 #: breaks it (Gradio 6.31).
-_EMPTY_SCRIPT = f"() => [{json.dumps(_waiting())}, null, {{}}, null]"
+_EMPTY_SCRIPT = f"() => [{json.dumps(_waiting())}, null, {{}}, null, null]"

@@ -14,14 +14,16 @@ from hwr.recognizer import Reading
 
 _log = logging.getLogger(__name__)
 
-Read = Callable[[Any], Reading]
+#: Reads a picture; `roster` and `prior`, as of `Recognizer.read`, only where a person set them.
+Read = Callable[..., Reading]
 
 
 class Recognizes(Protocol):
     """What the reader needs of a recognizer."""
 
-    def read(self, source: Any) -> Reading:
-        """Read one picture."""
+    @property
+    def read(self) -> Read:
+        """Read one picture, as `Recognizer.read`."""
 
 
 class Reader:
@@ -32,9 +34,9 @@ class Reader:
         # A daemon, so that Ctrl-C during the load ends the program at once.
         threading.Thread(target=self._run, args=(load,), daemon=True, name="load-model").start()
 
-    def __call__(self, source: Any) -> Reading:
+    def __call__(self, source: Any, **options: Any) -> Reading:
         """Read one picture, as `Recognizer.read`; what went wrong at loading is raised here."""
-        return self._recognizer.result().read(source)
+        return self._recognizer.result().read(source, **options)
 
     def _run(self, load: Callable[[], Recognizes]) -> None:
         try:

@@ -8,6 +8,13 @@ from hwr.dataset import Sample
 from hwr.recognizer import Reading
 
 
+class AlternativeRecord(TypedDict):
+    """What else a letter may be; "" for no letter at all."""
+
+    character: str
+    probability: float
+
+
 class LetterRecord(TypedDict):
     """One letter; `left` and `right` are columns of the prepared picture, half-open."""
 
@@ -15,6 +22,7 @@ class LetterRecord(TypedDict):
     probability: float
     left: int
     right: int
+    alternatives: list[AlternativeRecord]
 
 
 class CandidateRecord(TypedDict):
@@ -33,6 +41,7 @@ class ReadingRecord(TypedDict):
     blank: bool
     letters: list[LetterRecord]
     candidates: list[CandidateRecord]
+    absent: float | None
     notes: list[str]
     milliseconds: float
 
@@ -59,10 +68,15 @@ def reading_record(reading: Reading) -> ReadingRecord:
                 "probability": letter.probability,
                 "left": letter.left,
                 "right": letter.right,
+                "alternatives": [
+                    {"character": character, "probability": probability}
+                    for character, probability in letter.alternatives
+                ],
             }
             for letter in reading.letters
         ],
         "candidates": [{"text": c.text, "probability": c.probability} for c in reading.candidates],
+        "absent": reading.absent,
         "notes": list(reading.notes),
         "milliseconds": reading.milliseconds,
     }

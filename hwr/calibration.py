@@ -1,0 +1,233 @@
+"""The calibration: fits everything about doubt to readings of pictures that were set aside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.alphabet import Alphabet
+from hwr.batches import reading_batches
+from hwr.confidence import SURE, Confidence, features, fit_choice
+from hwr.ctc import (
+    Candidate,
+    Doubles,
+    Grey,
+    align,
+    beam,
+    beam_search,
+    greedy_text,
+    ink_profile,
+    peaks,
+)
+from hwr.dataset import Dataset, DatasetError, Sample, share_out
+from hwr.decoder import Decoder
+from hwr.image import ImageError, load_image
+from hwr.names import EXACT, Evidence, Roster
+from hwr.preprocess import prepare
+from hwr.prior import Prior
+from hwr.recognizer import Recognizer
+
+#: Fewer readings than this say nothing about doubt.
+LEAST = 50
+
+#: Beam whose texts the prior chooses between.
+WIDE = 20
+
+#: Sizes of the random rosters, and names of each that are weighed against one another.
+SIZES, WEIGHED = (10, 30, 100, 300, 1000, 3000), 30
+
+#: Where letters may meet between their peaks.
+CUTS = np.round(np.arange(0.2, 1.01, 0.02), 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One picture that was set aside, with what the network says of it.
+
+    Attributes:
+        image: (H, W) uint8 prepared image before padding.
+        logits: (T, C) float32.
+    """
+
+    sample: Sample
+    image: Grey
+    logits: NDArray[np.float32]
+
+
+def calibrate(
+    recognizer: Recognizer,
+    datasets: Sequence[Dataset],
+    prior: Prior | None = None,
+    *,
+    use_prior: bool = True,
+    sure: float = SURE,
+    seed: int = 0,
+) -> Confidence:
+    """Return what doubt is worth for the readings of `recognizer`.
+
+    Args:
+        datasets: training splits; only the part of each that is never trained on is read.
+        prior: the prior to find a weight for; must have the alphabet of the recognizer.
+        use_prior: whether readings shall use it unless told otherwise.
+        sure: from this confidence on a reading is called sure.
+        seed: of the random rosters.
+
+    Raises:
+        DatasetError: too few pictures are set aside.
+    """
+    cases = [case for dataset in datasets for case in read_cases(recognizer, share_out(dataset)[1])]
+    if len(cases) < LEAST:
+        raise DatasetError(
+            f"Only {len(cases)} usable pictures are set aside, one training picture in twenty; "
+            f"confidence needs {LEAST}. Give more --data."
+        )
+    alphabet = recognizer.spec.alphabet
+    confidence = Confidence(sure=sure, cut=fit_cut(cases, alphabet))
+    if prior is not None:
+        weight, reward = fit_weight(cases, prior)
+        confidence = dataclasses.replace(confidence, weight=weight, reward=reward, prior=use_prior)
+    names = sorted({sample.text for dataset in datasets for sample in dataset})
+    decoder = Decoder(alphabet, confidence)
+    fitted = {}
+    for dataset in datasets:
+        own = set(dataset.samples)
+        fitted[dataset.folder.name] = sum(case.sample in own for case in cases)
+    return dataclasses.replace(
+        confidence,
+        name=fit_name(cases, decoder, None),
+        name_with_prior=fit_name(cases, decoder, prior) if prior is not None else (),
+        evidence=fit_evidence(cases, Roster.of(names, alphabet), np.random.default_rng(seed)),
+        fitted_on=fitted,
+    )
+
+
+def read_cases(recognizer: Recognizer, wanted: Iterable[Sample]) -> list[Case]:
+    """Return the readable pictures of `wanted` that are not blank, with their logits."""
+    samples, images = [], []
+    for sample in wanted:
+        try:
+            prepared = prepare(load_image(sample.path).pixels, recognizer.spec)
+        except ImageError:
+            continue
+        if not prepared.blank:
+            samples.append(sample)
+            images.append(prepared.image)
+    logits: dict[int, NDArray[np.float32]] = {}
+    for positions, batch in reading_batches(images, recognizer.spec):
+        logits |= dict(zip(positions, recognizer.logits(batch[..., 0]), strict=True))
+    return [Case(samples[i], images[i], logits[i]) for i in range(len(samples))]
+
+
+def fit_cut(cases: Sequence[Case], alphabet: Alphabet) -> float:
+    """Return where between two peaks there is least ink, on average over right readings."""
+    ink, count = np.zeros(len(CUTS)), 0
+    for case in cases:
+        text = case.sample.text
+        if len(text) < 2 or greedy_text(case.logits, alphabet).strip() != text:
+            continue
+        columns = np.array(peaks(align(case.logits, alphabet.encode(text))))
+        cuts = columns[:-1, None] + np.diff(columns)[:, None] * CUTS
+        profile = ink_profile(case.image)
+        ink += profile[np.clip(np.round(cuts).astype(int), 0, len(profile) - 1)].sum(axis=0)
+        count += 1
+    return float(CUTS[ink.argmin()]) if count else Confidence().cut
+
+
+def fit_weight(cases: Sequence[Case], prior: Prior) -> tuple[float, float]:
+    """Return weight and reward of the prior under which the labels are likeliest.
+
+    Only pictures whose label is among the beam's texts say anything about that.
+    """
+    options, chosen = [], []
+    for case in cases:
+        texts: dict[str, float] = {}
+        for h in beam_search(case.logits, WIDE):
+            text = prior.alphabet.decode(h.ids).strip()
+            texts[text] = np.logaddexp(texts.get(text, -np.inf), h.log_probability)
+        if case.sample.text in texts:
+            rows = [[p, prior.log_probability(text), len(text)] for text, p in texts.items()]
+            options.append(np.array(rows))
+            chosen.append(list(texts).index(case.sample.text))
+    default = Confidence()
+    if len(options) < LEAST:
+        return default.weight, default.reward
+    own, weight, reward = fit_choice(options, chosen)
+    if own <= 0 or weight < 0:
+        return default.weight, default.reward
+    return round(float(weight / own), 3), round(float(reward / own), 3)
+
+
+def fit_name(cases: Sequence[Case], decoder: Decoder, prior: Prior | None) -> tuple[float, ...]:
+    """Return the weights of `hwr.confidence.FEATURES`, of readings with or without the prior."""
+    # What is fitted here must not be applied already.
+    bare = dataclasses.replace(decoder.confidence, name=(), name_with_prior=())
+    decoder = dataclasses.replace(decoder, confidence=bare)
+    options, chosen = [], []
+    for case in cases:
+        decoded = decoder.decode(case.logits, case.image, prior=prior or False)
+        right = features(decoded.candidates, decoded.letters)
+        options.append(np.stack([right, np.zeros_like(right)]))
+        chosen.append(0 if decoded.text == case.sample.text else 1)
+    return tuple(round(float(weight), 4) for weight in fit_choice(options, chosen))
+
+
+def fit_evidence(cases: Sequence[Case], pool: Roster, rng: np.random.Generator) -> Evidence:
+    """Return how to weigh the scores of a roster.
+
+    For each picture and size, a roster with the true name and one without are drawn from
+    `pool`, so that being on the list and not are equally likely.
+    """
+    names = {name: number for number, name in enumerate(pool.names)}
+    options, chosen = [], []
+    for case in cases:
+        true = names.get(case.sample.text)
+        if true is None:
+            continue
+        # Exact, at any size: chances for thousands of names at once.
+        totals = pool.score(case.logits, exact=True).totals
+        free = beam(case.logits, pool.alphabet)
+        for size in SIZES:
+            if size >= min(len(pool), EXACT * 2):
+                break
+            drawn = rng.choice(len(pool), size, replace=False)
+            drawn = drawn[drawn != true]
+            for listed in (True, False):
+                own = np.append(drawn[: size - 1], true) if listed else drawn
+                rows, answer = _weighed(pool, own, totals, free, true if listed else None)
+                if answer is not None:
+                    options.append(rows)
+                    chosen.append(answer)
+    if len(options) < LEAST:
+        return Evidence()
+    temper, offset, growth = fit_choice(options, chosen)
+    return Evidence(round(float(temper), 4), round(float(offset), 4), round(float(growth), 4))
+
+
+def _weighed(
+    pool: Roster,
+    own: NDArray[np.intp],
+    totals: Doubles,
+    free: Sequence[Candidate],
+    true: int | None,
+) -> tuple[Doubles, int | None]:
+    """Return the options for `fit_choice`, "not on the list" first, and which is right.
+
+    None is right where the network gives the true name no chance at all.
+    """
+    listed = {pool.names[i] for i in own}
+    outside = max((c.probability for c in free if c.text.strip() not in listed), default=0.0)
+    ranked = own[np.argsort(-totals[own], kind="stable")[:WEIGHED]]
+    if true is not None and true not in ranked:
+        ranked = np.append(ranked, true)
+    ranked = ranked[totals[ranked] > 0]
+    rows = np.zeros((len(ranked) + 1, 3))
+    rows[0] = np.log(max(outside, 1e-300)), 1, np.log(len(own))
+    rows[1:, 0] = np.log(totals[ranked])
+    if true is None:
+        return rows, 0
+    found = np.flatnonzero(ranked == true)
+    return rows, int(found[0]) + 1 if len(found) else None

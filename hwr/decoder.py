@@ -1,0 +1,169 @@
+"""The decoder: from the network's logits to a name, how sure it is, and what else it may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+import numpy as np
+
+from hwr.alphabet import Alphabet
+from hwr.confidence import Confidence
+from hwr.ctc import (
+    WIDTH,
+    Candidate,
+    Floats,
+    Grey,
+    Letter,
+    beam,
+    greedy_text,
+    log_probability,
+    place,
+)
+from hwr.names import LISTED, Roster
+from hwr.prior import PRIOR, Prior
+
+#: Candidates that a reading shows.
+SHOWN = 5
+
+#: A prior, on, off, or as the model folder says.
+PriorChoice = Prior | bool | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What logits say.
+
+    Attributes:
+        text: the name; of a roster, as it is spelt there.
+        confidence: probability that `text` is right, 0..1.
+        letters: above their ink, with alternatives.
+        candidates: the likeliest texts, best first; the first is `text`.
+        absent: where a roster was given, the probability that the name is not on it.
+    """
+
+    text: str
+    confidence: float
+    letters: tuple[Letter, ...]
+    candidates: tuple[Candidate, ...]
+    absent: float | None = None
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes the logits of one network."""
+
+    alphabet: Alphabet
+    confidence: Confidence = field(default_factory=Confidence)
+    width: int = WIDTH
+
+    def decode(
+        self,
+        logits: Floats,
+        image: Grey,
+        *,
+        roster: Roster | None = None,
+        prior: PriorChoice = "auto",
+        listed: float = LISTED,
+        greedy: bool = False,
+    ) -> Decoding:
+        """Return the likeliest name, by a beam search.
+
+        Args:
+            logits: (T, C).
+            image: (H, W) uint8 prepared image before padding, to place the letters on.
+            roster: names that can occur. What it says is weighed against the name not being on
+                it; if that is likelier, the answer is what the picture says without the roster.
+            prior: soften the reading towards what looks like a name. Not with a roster.
+            listed: probability, before looking, that the name is on the roster.
+            greedy: take the text of the best path instead, whatever roster and prior say.
+        """
+        if greedy:
+            candidates = self._candidates(logits, None)
+            text = greedy_text(logits, self.alphabet).strip()
+            found = [c for c in candidates if c.text == text]
+            chance = np.exp(log_probability(logits, self.alphabet.encode(text)))
+            first = found[0] if found else Candidate(text, float(chance))
+            return self._free(
+                logits, image, [first, *(c for c in candidates if c.text != text)], prior=False
+            )
+        if roster is not None and roster.alphabet != self.alphabet:
+            raise ValueError(
+                "The roster was made for another alphabet; make it with that of the model."
+            )
+        chosen = None if roster is not None else self._prior(prior)
+        candidates = self._candidates(logits, chosen)
+        free = self._free(logits, image, candidates, prior=chosen is not None)
+        if roster is None:
+            return free
+        match = roster.match(
+            logits, candidates, self.confidence.evidence, listed=listed, count=SHOWN
+        )
+        if not match.listed:
+            others = Candidate(free.text, match.absent * free.confidence)
+            ranked = (others, *match.candidates)[:SHOWN]
+            return Decoding(free.text, others.probability, free.letters, ranked, match.absent)
+        best = match.candidates[0]
+        letters = self._letters(logits, match.texts[0], image)
+        return Decoding(best.text, best.probability, letters, match.candidates, match.absent)
+
+    def _candidates(self, logits: Floats, prior: Prior | None) -> list[Candidate]:
+        """Return what the beam finds, without spaces at the ends: they come from wide margins."""
+        fused = None
+        if prior is not None:
+            fused = prior.fused(self.confidence.weight, self.confidence.reward)
+        chances: dict[str, float] = {}
+        for candidate in beam(logits, self.alphabet, self.width, fused):
+            text = candidate.text.strip()
+            chances[text] = chances.get(text, 0.0) + candidate.probability
+        ranked = sorted(chances.items(), key=lambda item: -item[1])
+        return [Candidate(text, min(1.0, chance)) for text, chance in ranked]
+
+    def _free(
+        self, logits: Floats, image: Grey, candidates: list[Candidate], *, prior: bool
+    ) -> Decoding:
+        """Return the first candidate as the answer, with a calibrated probability."""
+        letters = self._letters(logits, candidates[0].text, image)
+        sure = self.confidence.of(candidates, letters, prior=prior)
+        return Decoding(candidates[0].text, sure, letters, _calibrated(candidates, sure)[:SHOWN])
+
+    def _letters(self, logits: Floats, text: str, image: Grey) -> tuple[Letter, ...]:
+        ids = self.alphabet.encode(text)
+        return tuple(place(logits, ids, self.alphabet, image, cut=self.confidence.cut))
+
+    def _prior(self, choice: PriorChoice) -> Prior | None:
+        """Return the prior to use, or None.
+
+        Raises:
+            ValueError: a prior is asked for that has another alphabet.
+            hwr.prior.PriorError: the prior that comes with the project cannot be used.
+        """
+        if choice is False or (choice == "auto" and not self.confidence.prior):
+            return None
+        prior = choice if isinstance(choice, Prior) else _default_prior()
+        if prior.alphabet == self.alphabet:
+            return prior
+        if choice == "auto":
+            return None
+        raise ValueError(
+            f"The prior writes {prior.alphabet.characters!r}, the model "
+            f"{self.alphabet.characters!r}; make one with `python -m hwr prior` or read without."
+        )
+
+
+@cache
+def _default_prior() -> Prior:
+    return Prior.load(PRIOR)
+
+
+def _calibrated(candidates: list[Candidate], sure: float) -> tuple[Candidate, ...]:
+    """Return candidates of which the first has the probability `sure`.
+
+    The others share out what is left in proportion to what they had.
+    """
+    first, *others = candidates
+    scale = (1 - sure) / max(1 - first.probability, 1e-12)
+    # Where the beam found little else, rounding may make the others too likely.
+    rest = [Candidate(c.text, min(sure, scale * c.probability)) for c in others]
+    return Candidate(first.text, sure), *rest

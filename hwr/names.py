@@ -1,0 +1,435 @@
+"""The roster: the names that can occur, and how likely each of them is the one in a picture."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.alphabet import BLANK, Alphabet, UnknownCharacterError, fold
+from hwr.ctc import SURELY_BLANK, Candidate, Doubles, Floats, log_probabilities, log_softmax
+from hwr.name_list import HEADERS
+
+#: Most names that a roster may hold.
+MOST = 100_000
+
+#: Rosters of up to this many names are scored exactly, larger ones by a beam.
+EXACT = 2_000
+
+#: Prefixes that the beam through a large roster keeps, and texts of it scored exactly.
+WIDTH, RESCORED = 200, 20
+
+#: How sure one may be, before looking, that a name is on the list.
+LISTED = 0.9
+
+#: Shown where the answer is none of the names.
+NOT_LISTED = "not on the list"
+
+# Between the parts of a name people write a hyphen, a space or nothing.
+_SEPARATORS = re.compile(r"[ -]+")
+
+
+class RosterError(ValueError):
+    """A list of names cannot be used."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How much the scores of a roster weigh; fitted by `hwr.calibrate`.
+
+    The chances of the names r of a roster and of "not on the list" are in proportion to
+
+        p(r) ** temper   and   odds * best ** temper * exp(offset + growth * log(size))
+
+    with p the CTC probability, `best` that of the likeliest text that is not on the list, and
+    `odds` those, before looking, that the name is missing. The longer the list, the likelier
+    some name on it resembles by accident what is written; `growth` pays for that.
+    """
+
+    temper: float = 0.6
+    offset: float = -6.0
+    growth: float = 0.4
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a roster says about a picture.
+
+    Attributes:
+        candidates: the likeliest names, spelt as they were given, with their probabilities.
+        texts: the form of each candidate that fits the ink best, in letters of the alphabet.
+        absent: probability that the name is not on the list; all add up to at most 1.
+    """
+
+    candidates: tuple[Candidate, ...]
+    texts: tuple[str, ...]
+    absent: float
+
+    @property
+    def listed(self) -> bool:
+        """Whether the name is more likely on the list than not."""
+        return bool(self.candidates) and self.absent < 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Roster:
+    """Names that can occur, each once.
+
+    Names that differ only in case, accents, hyphens and spaces are the same name, and each
+    is looked for with a hyphen, a space and nothing between its parts.
+
+    Attributes:
+        names: as they were given, in that order.
+        duplicates: how many were left out because they stood there already.
+    """
+
+    names: tuple[str, ...]
+    duplicates: int
+    alphabet: Alphabet
+
+    @classmethod
+    def of(cls, names: Iterable[str], alphabet: Alphabet | None = None) -> Roster:
+        """Return the roster of `names`; empty ones are skipped.
+
+        Raises:
+            RosterError: there is no name, or too many, or one that the alphabet cannot write.
+        """
+        alphabet = alphabet or Alphabet()
+        kept: dict[str, str] = {}
+        given = 0
+        for number, name in enumerate(names, start=1):
+            folded = fold(name)
+            if not folded:
+                continue
+            given += 1
+            try:
+                alphabet.encode(folded)
+            except UnknownCharacterError as error:
+                raise RosterError(
+                    f"Entry {number} of the list, {name.strip()!r}, holds {error.character!r}, "
+                    f"which this model cannot write; write the name in letters or remove it."
+                ) from None
+            key = _SEPARATORS.sub("", folded)
+            if not key.strip("'"):
+                raise RosterError(
+                    f"Entry {number} of the list, {name.strip()!r}, has no letter; remove it."
+                )
+            kept.setdefault(key, " ".join(name.split()))
+            if len(kept) > MOST:
+                raise RosterError(f"A list may hold {MOST:,} names; give a shorter one.")
+        if not kept:
+            raise RosterError("The list holds no name; write one name a line.")
+        return cls(tuple(kept.values()), given - len(kept), alphabet)
+
+    @classmethod
+    def parse(cls, text: str, alphabet: Alphabet | None = None) -> Roster:
+        """Return the roster of a pasted text: one name a line.
+
+        On a single line, commas, semicolons or tabs may part the names instead.
+
+        Raises:
+            RosterError: see `of`.
+        """
+        lines = text.strip().splitlines()
+        return cls.of(lines if len(lines) > 1 else re.split(r"[,;\t]", text), alphabet)
+
+    @classmethod
+    def read(cls, file: str | os.PathLike[str], alphabet: Alphabet | None = None) -> Roster:
+        """Return the roster of a file; see `read_entries`.
+
+        Raises:
+            RosterError: see `read_entries` and `of`.
+        """
+        return cls.of(read_entries(file), alphabet)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def _forms(self) -> tuple[list[str], NDArray[np.intp]]:
+        """Return every form in which a name may be written, sorted, and the name it is of."""
+        forms: dict[str, int] = {}
+        for owner, name in enumerate(self.names):
+            folded = fold(name)
+            forms.setdefault(folded, owner)
+            for separator in (" ", "-", ""):
+                if separator in self.alphabet.characters:
+                    forms.setdefault(_SEPARATORS.sub(separator, folded).strip(" -"), owner)
+        ordered = sorted(forms)
+        return ordered, np.array([forms[form] for form in ordered])
+
+    @cached_property
+    def _trie(self) -> Trie:
+        return Trie.of([self.alphabet.encode(form) for form in self._forms[0]])
+
+    def score(self, logits: Floats, *, exact: bool | None = None) -> Scores:
+        """Return the CTC probability of the names given `logits`, (T, C).
+
+        Args:
+            exact: score every name; else a beam looks for the likeliest. The default is to be
+                exact for up to `EXACT` names.
+        """
+        if exact is None:
+            exact = len(self) <= EXACT
+        forms, owners = self._forms
+        if exact:
+            chances = self._trie.forward(logits)
+            found = np.flatnonzero(chances)
+            chances = chances[found]
+        else:
+            found = self._trie.beam(logits)
+            ids = [self.alphabet.encode(forms[i]) for i in found]
+            chances = np.exp(log_probabilities(logits, ids)) if ids else np.zeros(0)
+        totals = np.zeros(len(self))
+        np.add.at(totals, owners[found], chances)
+        return Scores(self, totals, found, chances)
+
+    def match(
+        self,
+        logits: Floats,
+        free: Sequence[Candidate],
+        evidence: Evidence | None = None,
+        *,
+        listed: float = LISTED,
+        count: int = 5,
+        exact: bool | None = None,
+    ) -> Match:
+        """Return the likeliest names and how likely it is that none of them is right.
+
+        Args:
+            logits: (T, C).
+            free: what the picture says without the list, by `hwr.ctc.beam`.
+            evidence: how to weigh the scores.
+            listed: probability, before looking, that the name is on the list, 0 to 1; 1 rules
+                out that it is missing.
+            count: most names to return.
+            exact: see `score`.
+        """
+        if not 0 < listed <= 1:
+            raise ValueError(f"listed must lie above 0 and up to 1. Received: {listed}")
+        evidence = evidence or Evidence()
+        scores = self.score(logits, exact=exact)
+        with np.errstate(divide="ignore"):
+            weights = evidence.temper * np.log(scores.totals)
+        absent = -np.inf
+        if listed < 1:
+            absent = evidence.temper * np.log(max(self._unlisted(free), 1e-300))
+            absent += evidence.offset + evidence.growth * np.log(len(self))
+            absent += np.log(1 - listed) - np.log(listed)
+        top = max(float(weights.max()), absent)
+        if not np.isfinite(top):
+            # Nothing on the list can be written in so few steps.
+            return Match((), (), 1.0)
+        weights, missing = np.exp(weights - top), float(np.exp(absent - top))
+        total = float(weights.sum()) + missing
+        best = np.argsort(-weights, kind="stable")[:count]
+        best = best[weights[best] > 0]
+        return Match(
+            tuple(Candidate(self.names[i], float(weights[i] / total)) for i in best),
+            tuple(scores.form(int(i)) for i in best),
+            missing / total,
+        )
+
+    def _unlisted(self, free: Sequence[Candidate]) -> float:
+        """Return the probability of the likeliest text that is not on the list."""
+        forms = self._known
+        return max((c.probability for c in free if c.text not in forms), default=0.0)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self._forms[0])
+
+
+def read_entries(file: str | os.PathLike[str]) -> list[str]:
+    """Return the names of a text file (one a line) or a CSV file, as they stand there.
+
+    Of a CSV file the column with a known header (name, nom, identity, ...) is taken, else
+    the first; commas, semicolons and tabs separate columns.
+
+    Raises:
+        RosterError: there is no such file, or it is no UTF-8 text.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise RosterError(f"There is no file {str(file)!r}; check the path of the list.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RosterError(f"{path.name} is no UTF-8 text; save it as UTF-8.") from error
+    if "\0" in text:
+        raise RosterError(f"{path.name} is no text file; give a text or CSV file.")
+    lines = text.splitlines()
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return lines
+    head = lines[0] if lines else ""
+    delimiter = max(",;\t", key=head.count)
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    except csv.Error as error:
+        raise RosterError(f"{path.name} is no valid CSV file: {error}.") from error
+    titles = [fold(cell) for cell in rows[0]] if rows else []
+    column = next((i for i, title in enumerate(titles) if title in HEADERS), None)
+    body = rows if column is None else rows[1:]
+    return [row[column or 0] for row in body if len(row) > (column or 0)]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The CTC probabilities of a roster's names.
+
+    Attributes:
+        totals: (N,) of each name, summed over the forms in which it may be written; 0 where a
+            beam did not find the name.
+    """
+
+    roster: Roster
+    totals: Doubles
+    _found: NDArray[np.intp]
+    _chances: Doubles
+
+    def form(self, name: int) -> str:
+        """Return the likeliest form of a name, in letters of the alphabet."""
+        forms, owners = self.roster._forms
+        own = np.flatnonzero(owners[self._found] == name)
+        return forms[int(self._found[own[self._chances[own].argmax()]])]
+
+
+@dataclass(frozen=True, eq=False)
+class Trie:
+    """The prefixes of sorted texts, as arrays over nodes in breadth-first order.
+
+    Node 0 is the empty prefix. Children of a node lie side by side.
+
+    Attributes:
+        parent, letter: of each node; the root's are 0.
+        first, count: the children of each node.
+        text: number of the text that ends in each node, or -1.
+        deep: how many nodes there are of up to each depth, the root's being 0.
+    """
+
+    parent: NDArray[np.intp]
+    letter: NDArray[np.intp]
+    first: NDArray[np.intp]
+    count: NDArray[np.intp]
+    text: NDArray[np.intp]
+    deep: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, texts: Sequence[Sequence[int]]) -> Trie:
+        """Return the trie of distinct texts of class ids, none of them empty."""
+        lengths = np.array([len(ids) for ids in texts])
+        table = np.zeros((len(texts), int(lengths.max())), np.intp)
+        for row, ids in enumerate(texts):
+            table[row, : len(ids)] = ids
+        order = np.lexsort(table.T[::-1])
+        table, lengths = table[order], lengths[order]
+        parents, letters = [np.zeros(1, np.intp)], [np.zeros(1, np.intp)]
+        ends = np.zeros(len(texts), np.intp)
+        node = np.zeros(len(texts), np.intp)  # of each text's prefix, level by level
+        differs = np.zeros(len(texts), bool)
+        differs[0] = True
+        deep = [1]
+        for depth in range(table.shape[1]):
+            column = table[:, depth]
+            differs[1:] |= column[1:] != column[:-1]
+            longer = lengths > depth
+            new = differs & longer
+            number = deep[-1] + np.cumsum(new) - 1
+            parents.append(node[new])
+            letters.append(column[new])
+            node = np.where(longer, number, node)
+            ends[lengths == depth + 1] = node[lengths == depth + 1]
+            deep.append(deep[-1] + int(new.sum()))
+        parent, letter = np.concatenate(parents), np.concatenate(letters)
+        text = np.full(deep[-1], -1)
+        text[ends] = order
+        count = np.bincount(parent[1:], minlength=deep[-1])
+        first = 1 + np.concatenate([[0], np.cumsum(count)[:-1]])
+        return cls(parent, letter, first, count, text, np.array(deep))
+
+    def forward(self, logits: Floats) -> Doubles:
+        """Return the probability of each text, the sum over all of its paths.
+
+        The forward algorithm over the nodes, which texts with a common beginning share.
+        Probabilities below 1e-300 times that of the likeliest path count as 0.
+        """
+        scores = log_softmax(logits)
+        peaks = scores.max(axis=1)
+        rows = np.exp(scores - peaks[:, None])
+        in_blank, in_letter = np.zeros(len(self.parent)), np.zeros(len(self.parent))
+        in_blank[0] = 1.0
+        parent, letter = self.parent[1:], self.letter[1:]
+        # A letter equal to the one before it needs a blank between them.
+        repeats = np.flatnonzero(letter == self.letter[parent])
+        before_repeats = parent[repeats]
+        total, entered = np.empty(len(self.parent)), np.empty(len(parent))
+        emitted = np.empty(len(parent))
+        for step, row in enumerate(rows):
+            # After n steps no path is deeper than n letters.
+            end = int(self.deep[min(step + 1, len(self.deep) - 1)])
+            n = end - 1
+            some = np.searchsorted(repeats, n)
+            np.add(in_blank[:end], in_letter[:end], out=total[:end])
+            np.take(total, parent[:n], out=entered[:n], mode="clip")
+            entered[repeats[:some]] = in_blank[before_repeats[:some]]
+            np.take(row, letter[:n], out=emitted[:n], mode="clip")
+            inner = in_letter[1:end]
+            np.add(inner, entered[:n], out=inner)
+            np.multiply(inner, emitted[:n], out=inner)
+            np.multiply(total[:end], row[BLANK], out=in_blank[:end])
+        ends = np.flatnonzero(self.text >= 0)
+        chances = np.zeros(len(ends))
+        chances[self.text[ends]] = (in_blank + in_letter)[ends]
+        return np.asarray(chances * np.exp(peaks.sum()))
+
+    def beam(self, logits: Floats, width: int = WIDTH, count: int = RESCORED) -> NDArray[np.intp]:
+        """Return the numbers of the likeliest texts, at most `count`, best first.
+
+        Prefix beam search along the trie; what it finds is to be scored exactly.
+        """
+        probabilities = np.exp(log_softmax(logits))
+        nodes = np.zeros(1, np.intp)
+        in_blank, in_letter = np.ones(1), np.zeros(1)
+        # Where a node stands in the next beam.
+        place = np.full(len(self.parent), -1)
+        for row, blank in zip(probabilities, probabilities[:, BLANK] >= SURELY_BLANK, strict=True):
+            total = in_blank + in_letter
+            if blank:
+                in_blank, in_letter = total, np.zeros_like(total)
+                continue
+            counts = self.count[nodes]
+            owner = np.repeat(np.arange(len(nodes)), counts)
+            offset = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+            child = self.first[nodes][owner] + offset
+            letter = self.letter[child]
+            last = self.letter[nodes]
+            entered = np.where(letter == last[owner], in_blank[owner], total[owner]) * row[letter]
+            stay_letter = in_letter * row[last]
+            # A child may be in the beam already.
+            place[nodes] = np.arange(len(nodes))
+            at = place[child]
+            met = at >= 0
+            stay_letter[at[met]] += entered[met]
+            fresh = ~met
+            place[nodes] = -1
+            nodes = np.concatenate([nodes, child[fresh]])
+            in_letter = np.concatenate([stay_letter, entered[fresh]])
+            in_blank = np.concatenate([total * row[BLANK], np.zeros(int(fresh.sum()))])
+            weight = in_blank + in_letter
+            if len(nodes) > width:
+                best = np.argpartition(weight, len(weight) - width)[len(weight) - width :]
+                nodes, in_blank, in_letter = nodes[best], in_blank[best], in_letter[best]
+                weight = weight[best]
+            scale = 1 / weight.max()
+            in_blank, in_letter = in_blank * scale, in_letter * scale
+        whole = np.flatnonzero(self.text[nodes] >= 0)
+        weight = (in_blank + in_letter)[whole]
+        ranked = whole[np.argsort(-weight, kind="stable")[:count]]
+        return np.asarray(self.text[nodes[ranked]])

@@ -1,0 +1,291 @@
+"""The prior: which texts look like names, as a small model of letter sequences."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.alphabet import BLANK, Alphabet, fold
+from hwr.ctc import Doubles
+
+#: The prior that comes with the project.
+PRIOR = Path(__file__).resolve().parent.parent / "assets" / "prior.npz"
+
+FORMAT = 1
+
+#: Letters looked back at, and how often they must occur in a row to be a state of their own.
+ORDER, LEAST = 7, 12.0
+
+#: A probability is stored as a byte: its negative logarithm in steps of this size.
+STEP = 1 / 20
+
+
+class PriorError(ValueError):
+    """A prior cannot be estimated, or its file cannot be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class FusedPrior:
+    """A prior with the weight that it has in a beam search; a `hwr.ctc.Automaton`."""
+
+    start: int
+    factors: Doubles
+    ends: Doubles
+    following: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """A letter n-gram model over the names of lists.
+
+    A state is what was read last: as many letters as the lists hold often enough. Every
+    state has probabilities for each letter and for the end, smoothed by Witten and Bell's
+    method ("The Zero-Frequency Problem", 1991), so that no name is impossible.
+
+    Attributes:
+        alphabet: of the names.
+        contexts: (S, ORDER) uint8, the letters of each state, right-aligned; 0 stands for none
+            and `alphabet.classes` for the beginning. Ordered by length.
+        costs: (S, classes) uint8, negative log-probabilities in units of STEP; column 0 is the
+            end of the name.
+    """
+
+    alphabet: Alphabet
+    contexts: NDArray[np.uint8]
+    costs: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        states, _ = self.contexts.shape
+        if self.costs.shape != (states, self.alphabet.classes) or not states:
+            raise PriorError(
+                f"A prior needs one row of costs per context and one column per class. "
+                f"Received: {self.contexts.shape} and {self.costs.shape}"
+            )
+
+    @classmethod
+    def estimate(
+        cls,
+        counts: Mapping[str, float],
+        alphabet: Alphabet | None = None,
+        *,
+        order: int = ORDER,
+        least: float = LEAST,
+    ) -> Prior:
+        """Return the prior of names with how often each occurs.
+
+        Args:
+            counts: by name, in letters of the alphabet; any positive weights.
+            order: letters looked back at, the beginning included.
+            least: count from which on a sequence of letters is a state.
+
+        Raises:
+            PriorError: there is no name.
+            hwr.alphabet.UnknownCharacterError: the alphabet cannot write one.
+        """
+        alphabet = alphabet or Alphabet()
+        texts = [alphabet.encode(name) for name, count in counts.items() if name and count > 0]
+        weights = np.array([count for name, count in counts.items() if name and count > 0])
+        if not texts:
+            raise PriorError("There is no name to estimate a prior from.")
+        base, begin = alphabet.classes + 1, alphabet.classes
+        # One long row of symbols: the beginning, the letters and the end of every name.
+        lengths = np.array([len(ids) + 2 for ids in texts])
+        symbols = np.concatenate([np.array([begin, *ids, BLANK]) for ids in texts])
+        weight = np.repeat(weights, lengths)
+        position = np.arange(len(symbols)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        contexts = [np.zeros((1, order), np.uint8)]
+        rows: list[Doubles] = []
+        lower: dict[int, int] = {}  # row of each context one shorter, by code
+        for length in range(order + 1):
+            where = np.flatnonzero(position >= max(1, length))
+            code = np.zeros(len(where), np.int64)
+            for back in range(length, 0, -1):
+                code = code * base + symbols[where - back]
+            codes, inverse = np.unique(code, return_inverse=True)
+            totals = np.bincount(inverse, weight[where])
+            kept = np.flatnonzero(totals >= least) if length else np.zeros(1, np.intp)
+            if not len(kept):
+                break
+            number = np.full(len(codes), -1)
+            number[kept] = np.arange(len(kept))
+            chosen = number[inverse] >= 0
+            pairs = number[inverse[chosen]] * alphabet.classes + symbols[where[chosen]]
+            table = np.bincount(
+                pairs, weight[where[chosen]], minlength=len(kept) * alphabet.classes
+            ).reshape(len(kept), alphabet.classes)
+            kinds = (table > 0).sum(axis=1, keepdims=True)
+            if length:
+                below = np.array([lower[c] for c in (codes[kept] % base ** (length - 1)).tolist()])
+                shorter = rows[length - 1][below]
+                digits = codes[kept][:, None] // base ** np.arange(length - 1, -1, -1) % base
+                contexts.append(np.zeros((len(kept), order), np.uint8))
+                contexts[-1][:, order - length :] = digits
+            else:
+                shorter = np.full((1, alphabet.classes), 1 / alphabet.classes)
+            rows.append((table + kinds * shorter) / (table.sum(axis=1, keepdims=True) + kinds))
+            lower = dict(zip(codes[kept].tolist(), range(len(kept)), strict=True))
+        costs = -np.log(np.concatenate(rows)) / STEP
+        return cls(
+            alphabet, np.concatenate(contexts), np.clip(np.round(costs), 0, 255).astype(np.uint8)
+        )
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str] = PRIOR) -> Prior:
+        """Return the prior of a file.
+
+        Raises:
+            PriorError: the file is missing, damaged or of another version.
+        """
+        path = Path(file)
+        if not path.is_file():
+            raise PriorError(
+                f"There is no file {str(file)!r}; make a prior with `python -m hwr prior`."
+            )
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                version = int(arrays["format"])
+                if version != FORMAT:
+                    raise PriorError(
+                        f"{path.name} has format {version}, this program reads format {FORMAT}; "
+                        f"make the prior again with `python -m hwr prior`."
+                    )
+                return cls(Alphabet(str(arrays["alphabet"])), arrays["contexts"], arrays["costs"])
+        except PriorError:
+            raise
+        except Exception as error:  # what np.load raises is not documented
+            raise PriorError(f"{path.name} is damaged, no prior: {error}") from error
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the prior; what stood there before is replaced only when all is written."""
+        path = Path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as partial:
+            try:
+                np.savez_compressed(
+                    partial,
+                    format=np.int64(FORMAT),
+                    alphabet=np.array(self.alphabet.characters),
+                    contexts=self.contexts,
+                    costs=self.costs,
+                )
+                partial.close()
+                Path(partial.name).chmod(0o644)
+                Path(partial.name).replace(path)
+            except BaseException:
+                Path(partial.name).unlink(missing_ok=True)
+                raise
+
+    def log_probability(self, text: str) -> float:
+        """Return the log-probability of a name.
+
+        Raises:
+            hwr.alphabet.UnknownCharacterError: the alphabet cannot write it.
+        """
+        state, cost = self._states.start, 0
+        for class_ in self.alphabet.encode(text):
+            cost += int(self.costs[state, class_])
+            state = int(self._states.following[state, class_])
+        return -STEP * (cost + int(self.costs[state, BLANK]))
+
+    @cached_property
+    def _states(self) -> _States:
+        return _States.of(self.contexts, self.alphabet.classes)
+
+    @cached_property
+    def _fused(self) -> dict[tuple[float, float], FusedPrior]:
+        return {}
+
+    def fused(self, weight: float, reward: float) -> FusedPrior:
+        """Return the prior for a beam search; made once for each pair of arguments.
+
+        A text's score grows by weight * log-probability + reward * letters; the reward makes up
+        for the preference for short names.
+        """
+        key = (weight, reward)
+        if key not in self._fused:
+            logs = -STEP * weight * self.costs.astype(np.float64)
+            factors = np.exp(logs + reward)
+            factors[:, BLANK] = 1
+            self._fused[key] = FusedPrior(
+                self._states.start, factors, np.exp(logs[:, BLANK]), self._states.following
+            )
+        return self._fused[key]
+
+
+def count_names(
+    file: str | os.PathLike[str], alphabet: Alphabet | None = None
+) -> tuple[Counter[str], int]:
+    """Return how often each name of a list occurs, folded, and how many rows were left out.
+
+    A list is a CSV file with the columns NAME and COUNT, or a text file with one name a line.
+    Left out are names that the alphabet cannot write.
+
+    Raises:
+        PriorError: the file is missing, no UTF-8 text, or a count is no number.
+    """
+    path, known = Path(file), set((alphabet or Alphabet()).characters)
+    if not path.is_file():
+        raise PriorError(f"There is no file {str(file)!r}; check the path of the list.")
+    counts: Counter[str] = Counter()
+    dropped = 0
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            first = stream.readline().strip().upper().split(",")
+            counted = first == ["NAME", "COUNT"]
+            if not counted:
+                stream.seek(0)
+            rows = csv.reader(stream) if counted else ([line, "1"] for line in stream)
+            for number, row in enumerate(rows, start=2 if counted else 1):
+                name = fold(row[0]) if row else ""
+                if not name or set(name) - known:
+                    dropped += bool(name)
+                    continue
+                try:
+                    counts[name] += int(row[1])
+                except (IndexError, ValueError):
+                    raise PriorError(
+                        f"{path.name}, line {number}: COUNT must be a whole number. "
+                        f"Received: {row[1:]}"
+                    ) from None
+    except UnicodeDecodeError as error:
+        raise PriorError(f"{path.name} is no UTF-8 text; save it as UTF-8.") from error
+    return counts, dropped
+
+
+@dataclass(frozen=True, eq=False)
+class _States:
+    """Which state follows which."""
+
+    start: int
+    following: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, contexts: NDArray[np.uint8], classes: int) -> _States:
+        """Return the states of contexts ordered by length; see `Prior`."""
+        base = classes + 1
+        length = (contexts > 0).sum(axis=1)
+        places = base ** np.arange(contexts.shape[1] - 1, -1, -1, dtype=np.int64)
+        codes = contexts.astype(np.int64) @ places
+        keys = zip(length.tolist(), codes.tolist(), strict=True)
+        rows = {key: row for row, key in enumerate(keys)}
+        following = np.zeros((len(contexts), classes), np.int32)
+        # The state one letter shorter at the front says what follows, unless there is a state
+        # that is one letter longer at the end.
+        for n in range(1, int(length.max()) + 1):
+            own = np.flatnonzero(length == n)
+            starts = np.array([rows.get((n - 1, c), -1) for c in (codes[own] // base).tolist()])
+            last = contexts[own, -1].astype(np.intp)
+            inside = (starts >= 0) & (last < classes)
+            following[starts[inside], last[inside]] = own[inside]
+            shorter = [rows[n - 1, c] for c in (codes[own] % base ** (n - 1)).tolist()]
+            following[own] = following[shorter]
+        return cls(rows.get((1, classes), 0), following)

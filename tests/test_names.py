@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwr.alphabet import Alphabet
+from hwr.ctc import Candidate, beam, log_probabilities
+from hwr.names import Evidence, Roster, RosterError
+
+ABC = Alphabet(" '-ABCDE")
+
+
+def logits_of(text: str, alphabet: Alphabet = ABC, chance: float = 0.9) -> np.ndarray:
+    """Return logits that spell `text`, each letter at `chance`, the rest spread evenly."""
+    steps = 2 * len(text) + 1
+    probabilities = np.full((steps, alphabet.classes), (1 - chance) / (alphabet.classes - 1))
+    path = np.zeros(steps, int)
+    path[1::2] = alphabet.encode(text)
+    probabilities[np.arange(steps), path] = chance
+    return np.log(probabilities)
+
+
+def random_names(count: int, seed: int = 0) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return ["".join(rng.choice(list("ABCDE"), rng.integers(1, 7))) for _ in range(count)]
+
+
+def test_names_are_folded_and_stand_once() -> None:
+    roster = Roster.of(["Bèa", " bea", "", "Ed-Ab", "ED AB", "EDAB", "ab"], ABC)
+    assert roster.names == ("Bèa", "Ed-Ab", "ab")
+    assert roster.duplicates == 3
+    assert len(roster) == 3
+
+
+@pytest.mark.parametrize("written", ["ED AB", "ED-AB", "EDAB"])
+def test_a_name_is_found_however_its_parts_are_joined(written: str) -> None:
+    roster = Roster.of(["Ed Ab", "Bea", "Ace"], ABC)
+    match = roster.match(logits_of(written), [Candidate(written, 0.5)])
+    assert match.candidates[0].text == "Ed Ab"
+    assert match.texts[0] == written
+    assert match.listed
+
+
+@pytest.mark.parametrize("count", [1, 3, 200])
+def test_exact_scores_are_those_of_the_forward_algorithm(count: int) -> None:
+    names = sorted(set(random_names(count)))
+    roster = Roster.of(names, ABC)
+    logits = np.random.default_rng(1).normal(0, 2, (14, ABC.classes))
+    expected = np.exp(log_probabilities(logits, [ABC.encode(name) for name in names]))
+    assert roster.score(logits, exact=True).totals == pytest.approx(expected, rel=1e-9)
+
+
+def test_beam_finds_the_likeliest_names_of_a_large_roster() -> None:
+    roster = Roster.of(random_names(3000), ABC)
+    for seed in range(5):
+        logits = np.random.default_rng(seed).normal(0, 3, (12, ABC.classes))
+        exact = roster.score(logits, exact=True).totals
+        found = roster.score(logits, exact=False).totals
+        best = np.argsort(-exact)[:3]
+        assert found[best] == pytest.approx(exact[best], rel=1e-9)
+
+
+def test_posterior_weighs_names_against_none_of_them() -> None:
+    """The formula of `Evidence`, by hand."""
+    roster = Roster.of(["AB", "AC"], ABC)
+    logits = logits_of("AB")
+    free = beam(logits, ABC)
+    evidence = Evidence(temper=0.5, offset=-2.0, growth=0.3)
+    match = roster.match(logits, free, evidence, listed=0.8)
+    ab, ac = np.exp(log_probabilities(logits, [ABC.encode("AB"), ABC.encode("AC")]))
+    outside = max(c.probability for c in free if c.text not in ("AB", "AC"))
+    absent = 0.2 / 0.8 * outside**0.5 * math.exp(-2.0 + 0.3 * math.log(2))
+    total = ab**0.5 + ac**0.5 + absent
+    assert [c.text for c in match.candidates] == ["AB", "AC"]
+    assert match.candidates[0].probability == pytest.approx(ab**0.5 / total)
+    assert match.absent == pytest.approx(absent / total)
+    certain = roster.match(logits, free, evidence, listed=1.0)
+    assert certain.absent == 0
+    assert sum(c.probability for c in certain.candidates) == pytest.approx(1)
+
+
+def test_a_missing_name_is_noticed() -> None:
+    logits = logits_of("DECADE", chance=0.99)
+    free = beam(logits, ABC)
+    assert not Roster.of(["ABBA", "CAB", "BEE"], ABC).match(logits, free).listed
+    assert Roster.of(["ABBA", "DECADE", "BEE"], ABC).match(logits, free).listed
+
+
+def test_names_too_long_for_the_picture_are_not_on_the_list() -> None:
+    match = Roster.of(["ABCDEABCDE"], ABC).match(np.zeros((3, ABC.classes)), [Candidate("A", 0.1)])
+    assert (match.candidates, match.absent) == ((), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "holds no name; write one name a line"),
+        (["", "  "], "holds no name"),
+        (["AB", "Bo5"], "Entry 2 of the list, 'Bo5', holds 'O', which this model cannot write"),
+        (["AB", " - "], "Entry 2 of the list, '-', has no letter; remove it"),
+        ((f"{i:b}".replace("0", "A").replace("1", "B") for i in range(1 << 18)), "100,000 names"),
+    ],
+    ids=["none", "empty lines", "unknown letter", "no letter", "too many"],
+)
+def test_a_list_that_cannot_be_used_is_refused(names, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(RosterError, match=message):
+        Roster.of(names, ABC)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "names"),
+    [
+        ("a.txt", "Ab\n\nBéa\r\nAb\n", ("Ab", "Béa")),
+        ("a.csv", "Nom;Age\nAb;3\nBea;4\n", ("Ab", "Bea")),
+        ("a.csv", 'id,name\n1,Ab\n2,"Be a"\n', ("Ab", "Be a")),
+        ("a.csv", "Ab,3\nBea,4\n", ("Ab", "Bea")),
+        ("a.tsv", "\ufeffNAME\tX\nAb\t1\n", ("Ab",)),
+    ],
+    ids=["lines", "semicolons", "second column", "no header", "tabs"],
+)
+def test_files_of_names(tmp_path: Path, name: str, text: str, names: tuple[str, ...]) -> None:
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+    assert Roster.read(file, ABC).names == names
+
+
+def test_files_that_are_no_lists(tmp_path: Path) -> None:
+    with pytest.raises(RosterError, match="no file"):
+        Roster.read(tmp_path / "nowhere.txt")
+    (tmp_path / "latin.txt").write_bytes("Béa".encode("latin-1"))
+    with pytest.raises(RosterError, match=r"latin\.txt is no UTF-8 text"):
+        Roster.read(tmp_path / "latin.txt")
+    (tmp_path / "zeros.txt").write_bytes(bytes(9))
+    with pytest.raises(RosterError, match="no text file"):
+        Roster.read(tmp_path / "zeros.txt")
+
+
+def test_pasted_names_stand_on_lines_or_between_commas() -> None:
+    assert Roster.parse("Ab, Bea;Cab", ABC).names == ("Ab", "Bea", "Cab")
+    assert Roster.parse("Ab\nBea\n", ABC).names == ("Ab", "Bea")
