@@ -72,15 +72,28 @@ class PreparedSource:
 
 @dataclass(frozen=True, eq=False)
 class SyntheticSource:
-    """Names drawn by the package itself."""
+    """Names drawn by the package itself.
+
+    Attributes:
+        names: what to draw.
+        render: how; it is given a name, or "" for a picture into which nobody wrote one.
+        spec: of the network.
+        empty: the share of pictures without a name, labelled "". Only those count in which
+            the preprocessing finds ink (prompts, ruling, specks): white paper never gets to the
+            network.
+    """
 
     names: Sequence[str]
     render: Renderer
     spec: Spec
+    empty: float = 0.0
 
     def draw(self, rng: np.random.Generator) -> tuple[Grey, str]:
+        nothing = self.empty > 0 and rng.random() < self.empty
         for _ in range(TRIES):
-            name = written_case(self.names[int(rng.integers(len(self.names)))], rng)
+            name = ""
+            if not nothing:
+                name = written_case(self.names[int(rng.integers(len(self.names)))], rng)
             prepared = prepare(self.render(name, rng), self.spec)
             text = fold(name)
             needed = frames_needed(self.spec.alphabet.encode(text))

@@ -25,6 +25,9 @@ from hwr.model_folder import (
 from hwr.spec import Spec
 from hwr.training import Plan, Progress, Trainer
 
+#: Share of the drawn pictures that hold no name, so that prompts and ruling read as empty.
+EMPTY_SHARE = 0.05
+
 #: Rows that cannot be used are printed one by one up to this number.
 NAMED = 20
 
@@ -185,7 +188,7 @@ def _synthetic(recipe: Recipe, spec: Spec) -> SyntheticSource:
     fonts = find_fonts(recipe.fonts) if recipe.fonts else []
     if recipe.fonts and not fonts:
         raise ValueError(f"There is no TTF, OTF or WOFF font in {recipe.fonts}.")
-    return SyntheticSource(names, partial(draw, fonts=fonts), spec)
+    return SyntheticSource(names, partial(draw, fonts=fonts), spec, EMPTY_SHARE)
 
 
 def _run_facts(

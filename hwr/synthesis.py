@@ -444,6 +444,8 @@ def draw_photo(
     """
     cap = rng.uniform(18, 52)
     ink = _write(text, hand, rng, cap, room=720, font=font)
+    if not ink.cover.any():  # as much paper as a name takes
+        ink = _Ink(np.zeros((round(cap), round(cap * rng.uniform(2, 12))), np.uint8), 0, cap)
     pads = (rng.uniform(0.25, 1.3, 4) * cap).astype(int) + 4
     cover = np.pad(ink.cover, ((pads[0], pads[1]), (pads[2], pads[3])))
     h, w = cover.shape
@@ -480,6 +482,32 @@ def draw_photo(
     return _jpeg(grey, int(rng.integers(40, 92)))
 
 
+def draw_nothing(hand: Hand, rng: np.random.Generator, *, kind: str = "field") -> Picture:
+    """A picture of the renderer `kind` into which nobody wrote a name, (H, W) uint8.
+
+    What else gets into such pictures is there: on a form the prompts and the rests of other lines,
+    on photographed paper its ruling, and alone on a white page, as a pad or a tight cut gives it,
+    now and then a speck, a dot where a pen rested, or a ruled line.
+    """
+    if kind in ("field", "photo"):
+        return RENDERERS[kind]("", hand, rng)
+    height = 200 if kind == "pad" else int(rng.integers(28, 97))
+    width = 800 if kind == "pad" else round(height * rng.uniform(1.5, 8))
+    page = np.zeros((height, width), np.uint8)
+    marks = rng.random()
+    if marks < 0.4:
+        for _ in range(int(rng.integers(1, 4))):
+            x, y = int(rng.integers(width)), int(rng.integers(height))
+            radius = int(rng.integers(1, max(3, height // 16)))
+            cv2.circle(page, (x, y), radius, int(rng.integers(90, 256)), -1, cv2.LINE_AA)
+    elif marks < 0.8:
+        middle, rise = rng.uniform(0.2, 0.95) * height, rng.normal(0, 0.01) * width
+        ends = np.array([[-5, middle - rise], [width + 5, middle + rise]]) * (1 << SHIFT)
+        line, level = np.rint(ends).astype(np.int32), int(rng.integers(60, 256))
+        cv2.polylines(page, [line], False, level, max(1, height // 40), cv2.LINE_AA, SHIFT)
+    return 255 - page if kind == "pad" else _scan(page, rng)
+
+
 RENDERERS: Final[Mapping[str, Renderer]] = {
     "field": draw_field,
     "name": draw_name,
@@ -500,6 +528,7 @@ def draw(
 ) -> Picture:
     """The text, as it stands, in a random hand and one of the renderers; (H, W) uint8.
 
+    An empty text gives a picture without a name, see `draw_nothing`.
     shares: relative frequency of "field", "name", "photo" and "pad".
     fonts: files of which one is used now and then instead of strokes, if it has all the characters.
     """
@@ -511,6 +540,8 @@ def draw(
     names = list(shares)
     weights = np.array([shares[name] for name in names], dtype=np.float64)
     kind = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    if not text.strip():
+        return draw_nothing(hand, rng, kind=kind)
     if kind == "name":
         size = int(rng.integers(28, 97))
     if fonts and kind != "pad" and rng.random() < FONT_SHARE:

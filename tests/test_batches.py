@@ -103,6 +103,22 @@ def test_synthetic_source_folds_its_labels_and_prepares_its_pictures() -> None:
     assert image.shape[0] == TINY.height
 
 
+def test_a_share_of_the_drawn_pictures_names_nobody() -> None:
+    """White pictures are drawn again, with and without a name."""
+    asked: list[str] = []
+
+    def render(text: str, rng: np.random.Generator) -> np.ndarray:
+        asked.append(text)
+        return write_word("NOEL" if text else "---") if rng.random() < 0.5 else write_word("")
+
+    rng = np.random.default_rng(0)
+    source = SyntheticSource(["Noël"], render, TINY, empty=0.25)
+    texts = [source.draw(rng)[1] for _ in range(400)]
+    assert set(texts) == {"NOEL", ""}
+    assert 0.2 < texts.count("") / 400 < 0.3
+    assert len(asked) > 600
+
+
 def test_pictures_too_narrow_for_their_label_are_not_taught() -> None:
     pictures = iter([np.full((40, 40), 255, np.uint8), write_word("ANNA")])
     source = SyntheticSource(["ANNA"], lambda text, rng: next(pictures), TINY)

@@ -15,8 +15,10 @@ from PIL import features
 
 from hwr import fonts, sample_set, skeletons, synthesis
 from hwr.hand import Case, Hand, _manner, trace_name
+from hwr.preprocess import prepare
 from hwr.sample_set import write_samples
 from hwr.skeletons import JOINED, MARKS, PRINTED, choose, parse, spell
+from hwr.spec import Spec
 from hwr.synthesis import RENDERERS, draw
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -346,6 +348,15 @@ def test_blank_text_gives_a_picture_without_a_name(renderer: str) -> None:
         assert min(picture.shape) >= 8
         if renderer in ("pad", "name"):
             assert (picture == 255).all()
+
+
+@pytest.mark.parametrize("renderer", sorted(RENDERERS))
+def test_nothing_is_drawn_with_ink_that_names_nobody(renderer: str) -> None:
+    pictures = [draw("", generator(seed), shares={renderer: 1.0}) for seed in range(20)]
+    prepared = [prepare(picture, Spec()) for picture in pictures]
+    assert 5 <= sum(not p.blank for p in prepared) <= 20
+    again = [draw("", generator(seed), shares={renderer: 1.0}) for seed in range(20)]
+    assert all((a == b).all() for a, b in zip(pictures, again, strict=True))
 
 
 def test_draw_obeys_shares_and_refuses_wrong_ones() -> None:
