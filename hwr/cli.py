@@ -42,6 +42,23 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     evaluate.add_argument("--split", default="validation", help="train, validation or test")
     evaluate.add_argument("--gold", type=Path, help="CSV of carefully re-read labels")
+    evaluate.add_argument(
+        "--report", type=Path, metavar="DIR", help="write report.html and report.json into DIR"
+    )
+    evaluate.add_argument(
+        "--known", type=Path, metavar="FILE", help="names: score those in the file apart"
+    )
+    evaluate.add_argument(
+        "--empty",
+        type=int,
+        metavar="N",
+        help="draw N pictures of each kind without a name, too, and count those read as empty",
+    )
+    evaluate.add_argument(
+        "--record",
+        action="store_true",
+        help="write the figures into the model folder's metrics.json and model card",
+    )
     evaluate.set_defaults(command=evaluate_split)
 
     samples = commands.add_parser(
@@ -93,18 +110,44 @@ def read_files(args: argparse.Namespace) -> int:
 
 def evaluate_split(args: argparse.Namespace) -> int:
     """Measure the accuracy on a split."""
+    from hwr.alphabet import fold
     from hwr.dataset import open_dataset
+    from hwr.empty_fields import read_empty_fields
     from hwr.evaluation import evaluate, read_gold
+    from hwr.name_list import read_names
     from hwr.recognizer import Recognizer, default_data, default_model
+    from hwr.report import record, summarise, training_labels, write_report
 
     gold = read_gold(args.gold) if args.gold else None
-    recognizer = Recognizer.load(args.model or default_model())
-    dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
+    model = args.model or default_model()
+    recognizer = Recognizer.load(model)
+    alphabet = recognizer.spec.alphabet
+    dataset = open_dataset(args.data or default_data(), args.split, alphabet)
+    lists = training_labels(dataset, alphabet)
+    if args.known:
+        lists[args.known.name] = {fold(name) for name in read_names(args.known, alphabet)}
+    if args.report and args.report.exists() and not args.report.is_dir():
+        raise ValueError(f"--report names a folder to write into. Received the file {args.report}")
     result = evaluate(recognizer, dataset, gold)
+    summary = summarise(result, dataset, lists)
+    if args.empty is not None:
+        summary["empty_fields"] = read_empty_fields(recognizer, args.empty)
     if args.json:
-        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+        told = {key: value for key, value in summary.items() if key != "errors"}
+        print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         _print_evaluation(result, dataset.folder.name, args.split)
+        for kind, s in summary.get("empty_fields", {}).items():
+            print(
+                f"empty {kind:<22}{s['empty']:.1%} of {s['n']} read as empty  "
+                f"(95 % interval {s['empty_low']:.1%} to {s['empty_high']:.1%})"
+            )
+    if args.report:
+        write_report(args.report, summary, dataset)
+        print(f"Report in {args.report / 'report.html'}", file=sys.stderr)
+    if args.record:
+        record(model, summary, dataset)
+        print(f"Recorded in {model}", file=sys.stderr)
     return 0
 
 
@@ -127,7 +170,11 @@ def _print_score(s: Score) -> None:
         f"exact names         {s.exact:.2%}  "
         f"(95 % interval {s.exact_low:.2%} to {s.exact_high:.2%})"
     )
-    print(f"CER                 {s.cer:.2%}")
+    print(f"CER                 {s.cer:.2%}  (95 % interval {s.cer_low:.2%} to {s.cer_high:.2%})")
+    print(
+        f"edits               {s.substitutions} misread, {s.insertions} too many, "
+        f"{s.deletions} left out"
+    )
     print(f"positional accuracy {s.positional:.2%}  (the original project's measure)")
 
 

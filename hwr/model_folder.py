@@ -55,6 +55,27 @@ def save_model(
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def write_metrics(folder: Path, metrics: Mapping[str, Any], card: str) -> None:
+    """Replace what is told about a model; the weights stay."""
+    write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+    write_text(folder / CARD, card)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file, UTF-8; one that stands there is replaced only when all is written."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix=f".{file.name}.", dir=file.parent, delete=False
+    ) as partial:
+        try:
+            partial.write(text)
+            partial.close()
+            Path(partial.name).chmod(0o644)
+            Path(partial.name).replace(file)
+        except BaseException:
+            Path(partial.name).unlink(missing_ok=True)
+            raise
+
+
 def replace_folder(source: Path, target: Path) -> None:
     """Rename `source` to `target`; an older `target` survives as `.previous` until then."""
     previous = target.with_name(f".{target.name}.previous")

@@ -70,7 +70,9 @@ def make_slices(
     small = [sample.label != sample.label.upper() for sample in samples]
     parts += _divide("case", cases, [cases[is_small] for is_small in small])
     for mark, name in MARKS.items():
-        parts += _divide(name, (name,), [name if mark in text else "" for text in texts])
+        parts += _divide(
+            "mark in the name", (name,), [name if mark in text else "" for text in texts]
+        )
     return parts
 
 
