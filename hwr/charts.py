@@ -113,7 +113,7 @@ def interval_chart(share: float, low: float, high: float, base: float) -> str:
 
     It repeats the number beside it, and is hidden from screen readers.
     """
-    width, height = 180, 18
+    width, height = 150, 18
 
     def x(value: float) -> float:
         return 6 + (width - 12) * (max(value, base) - base) / max(1e-9, 1 - base)

@@ -66,7 +66,13 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     samples.add_argument("--split", default="train", help="train, validation or test")
     samples.add_argument("--write", type=Path, metavar="DIR", help="draw a dataset into DIR")
-    samples.add_argument("--count", type=int, default=200, help="pictures to draw (%(default)s)")
+    samples.add_argument(
+        "--pad",
+        action="store_true",
+        help="draw a test set of sketchpads, with letter shapes that are never trained on",
+    )
+    samples.add_argument("--names", type=Path, metavar="FILE", help="names to draw")
+    samples.add_argument("--count", type=int, help="pictures to draw (200; of sketchpads 600)")
     samples.add_argument("--seed", type=int, default=0)
     samples.set_defaults(command=list_samples)
     return parser.parse_args(argv)
@@ -185,10 +191,14 @@ def list_samples(args: argparse.Namespace) -> int:
     from hwr.recognizer import default_data
 
     if args.write:
-        from hwr.sample_set import write_samples
+        from hwr.name_list import NAMES, read_names
+        from hwr.sample_set import write_pad_samples, write_samples
 
-        write_samples(args.write, count=args.count, seed=args.seed)
-        print(f"Drew {args.count} pictures into {args.write}")
+        names = read_names(args.names, Alphabet()) if args.names else NAMES
+        write = write_pad_samples if args.pad else write_samples
+        count = args.count if args.count is not None else 600 if args.pad else 200
+        write(args.write, count=count, seed=args.seed, names=names)
+        print(f"Drew {count} pictures into {args.write}")
         return 0
     dataset = open_dataset(args.data or default_data(), args.split, Alphabet())
     rows = [{"index": s.index, "file": s.path.name, "text": s.text} for s in dataset]

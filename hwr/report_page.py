@@ -106,7 +106,7 @@ svg { max-width: 100%; height: auto; font-family: inherit; }
 .errors li { background: var(--card); border: 1px solid var(--rule); border-radius: 8px;
   padding: 0.7rem; }
 .errors img { max-width: 100%; height: auto; background: #ffffff; border-radius: 4px; }
-.errors dl { display: grid; grid-template-columns: 5rem 1fr; gap: 0 0.6rem; margin: 0.4rem 0 0; }
+.errors dl { display: grid; grid-template-columns: 6rem 1fr; gap: 0 0.6rem; margin: 0.4rem 0 0; }
 .errors dt { color: var(--soft); }
 .errors dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 .errors mark { background: none; color: var(--second); font-weight: 700;
@@ -148,7 +148,7 @@ def _dropped(sides: Mapping[str, Summary]) -> str:
 def _slice_table(summary: Summary, low: float) -> str:
     gold = any("gold" in part for part in summary["slices"])
     head = ["part", "names", "exactly right", "interval", "", "CER"]
-    head += ["exactly right, re-read", "CER, re-read"] * gold
+    head += ["right, re-read", "CER, re-read"] * gold
     lines, group = [], None
     for part in summary["slices"]:
         if part["group"] != group:
