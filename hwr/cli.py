@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwr.evaluation import Evaluation
@@ -125,6 +125,8 @@ def evaluate_split(args: argparse.Namespace) -> int:
     from hwr.report import record, summarise, training_labels, write_report
 
     gold = read_gold(args.gold) if args.gold else None
+    if args.report and args.report.exists() and not args.report.is_dir():
+        raise ValueError(f"--report names a folder to write into. Received the file {args.report}")
     model = args.model or default_model()
     recognizer = Recognizer.load(model)
     alphabet = recognizer.spec.alphabet
@@ -132,25 +134,20 @@ def evaluate_split(args: argparse.Namespace) -> int:
     lists = training_labels(dataset, alphabet)
     if args.known:
         lists[args.known.name] = {fold(name) for name in read_names(args.known, alphabet)}
-    if args.report and args.report.exists() and not args.report.is_dir():
-        raise ValueError(f"--report names a folder to write into. Received the file {args.report}")
+    empty = {} if args.empty is None else read_empty_fields(recognizer, args.empty)
     result = evaluate(recognizer, dataset, gold)
     summary = summarise(result, dataset, lists)
-    if args.empty is not None:
-        summary["empty_fields"] = read_empty_fields(recognizer, args.empty)
+    if empty:
+        summary["empty_fields"] = empty
     if args.json:
         told = {key: value for key, value in summary.items() if key != "errors"}
         print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         _print_evaluation(result, dataset.folder.name, args.split)
-        for kind, s in summary.get("empty_fields", {}).items():
-            print(
-                f"empty {kind:<22}{s['empty']:.1%} of {s['n']} read as empty  "
-                f"(95 % interval {s['empty_low']:.1%} to {s['empty_high']:.1%})"
-            )
+        _print_empty_fields(empty)
     if args.report:
         write_report(args.report, summary, dataset)
-        print(f"Report in {args.report / 'report.html'}", file=sys.stderr)
+        print(f"Wrote {args.report / 'report.html'}", file=sys.stderr)
     if args.record:
         record(model, summary, dataset)
         print(f"Recorded in {model}", file=sys.stderr)
@@ -168,6 +165,14 @@ def _print_evaluation(result: Evaluation, name: str, split: str) -> None:
         dropped = ", ".join(f"{count} {reason}" for reason, count in result.gold_dropped.items())
         print(f"against the re-read labels (dropped: {dropped or 'none'})")
         _print_score(result.gold)
+
+
+def _print_empty_fields(kinds: dict[str, dict[str, Any]]) -> None:
+    for kind, s in kinds.items():
+        print(
+            f"empty {kind:<22}{s['empty']:.1%} of {s['n']} read as empty  "
+            f"(95 % interval {s['empty_low']:.1%} to {s['empty_high']:.1%})"
+        )
 
 
 def _print_score(s: Score) -> None:

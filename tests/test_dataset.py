@@ -7,7 +7,7 @@ import pytest
 from conftest import write_folder, write_word
 
 from hwr.alphabet import Alphabet
-from hwr.dataset import DatasetError, open_dataset, share_out
+from hwr.dataset import SPLITS, DatasetError, open_dataset, share_out
 
 
 @pytest.fixture
@@ -150,3 +150,19 @@ def test_one_training_picture_in_twenty_is_set_aside_and_stays_so(tmp_path: Path
     fewer = open_dataset(write_folder(tmp_path / "b", rows[::2]), "train", Alphabet())
     kept = {sample.path.name for sample in aside} & {name for name, _ in rows[::2]}
     assert {sample.path.name for sample in share_out(fewer)[1]} == kept
+
+
+def test_a_split_column_decides(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "d", [(f"{i}.png", "ANNA") for i in range(12)])
+    table = folder / "labels.csv"
+    head, *rows = table.read_text().splitlines()
+    splits = ["test"] * 6 + ["train"] * 4 + ["validation"] * 2
+    told = [f"{row},{split}" for row, split in zip(rows, splits, strict=True)]
+    table.write_text("\n".join([f"{head},SPLIT", *told]) + "\n")
+    for split in SPLITS:
+        found = open_dataset(folder, split, Alphabet())
+        expected = [number for number, own in enumerate(splits, start=1) if own == split]
+        assert [sample.index for sample in found] == expected
+    table.write_text("\n".join([f"{head},SPLIT", f"{rows[0]},test", f"{rows[1]},dev"]) + "\n")
+    with pytest.raises(DatasetError, match="row 2: SPLIT is one of train"):
+        open_dataset(folder, "test", Alphabet())
