@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 import warnings
@@ -48,7 +49,7 @@ def save_model(
             "weights_sha256": _sha256(partial / WEIGHTS),
         }
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        (partial / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        (partial / METRICS).write_text(_metrics_text(metrics), encoding="utf-8")
         (partial / CARD).write_text(card, encoding="utf-8")
         replace_folder(partial, folder)
     finally:
@@ -57,7 +58,7 @@ def save_model(
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any], card: str) -> None:
     """Replace what is told about a model; the weights stay."""
-    write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+    write_text(folder / METRICS, _metrics_text(metrics))
     write_text(folder / CARD, card)
 
 
@@ -74,6 +75,13 @@ def write_text(file: Path, text: str) -> None:
         except BaseException:
             Path(partial.name).unlink(missing_ok=True)
             raise
+
+
+def _metrics_text(metrics: Mapping[str, Any]) -> str:
+    """Return JSON with each innermost object on one line: a row of figures, and half the size."""
+    text = json.dumps(metrics, indent=2)
+    leaf = re.compile(r"\{\n\s+([^{}\[\]]*)\n\s*\}")
+    return leaf.sub(lambda m: "{" + re.sub(r"\n\s+", " ", m[1]) + "}", text) + "\n"
 
 
 def replace_folder(source: Path, target: Path) -> None:
