@@ -34,5 +34,5 @@ def test_share_read_as_empty_by_kind_of_picture() -> None:
 
 
 def test_nothing_to_draw_is_refused() -> None:
-    with pytest.raises(ValueError, match="Received: 0"):
+    with pytest.raises(ValueError, match="each kind is drawn"):
         read_empty_fields(Fake(), 0)  # type: ignore[arg-type]

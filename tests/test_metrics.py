@@ -57,9 +57,10 @@ def test_impossible_counts_are_refused() -> None:
 
 
 def test_kinds_of_edits_add_up_to_the_error_rate() -> None:
-    result = score(["EMMA", "TOM", "IDA", "EVA"], ["ERMMA", "TIM", "ID", "EVA"])
-    assert (result.substitutions, result.insertions, result.deletions) == (1, 1, 1)
-    assert result.cer == pytest.approx(3 / 13)
+    result = score(["EMMA", "TOM", "IDA", "EVA"], ["ERMMAN", "TIM", "I", "UVE"])
+    assert (result.substitutions, result.insertions, result.deletions) == (3, 2, 2)
+    assert result.cer == pytest.approx(7 / 13)
+    assert score(["EMMA"], ["ERMMA"]).insertions == 1
 
 
 def test_interval_of_the_error_rate_is_that_of_the_resampled_ratio() -> None:

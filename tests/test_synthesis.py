@@ -356,7 +356,8 @@ def test_blank_text_gives_a_picture_without_a_name(renderer: str) -> None:
 def test_nothing_is_drawn_with_ink_that_names_nobody(renderer: str) -> None:
     pictures = [draw("", generator(seed), shares={renderer: 1.0}) for seed in range(20)]
     prepared = [prepare(picture, Spec()) for picture in pictures]
-    assert 5 <= sum(not p.blank for p in prepared) <= 20
+    # Paper without anything on it is rarer than not.
+    assert 10 < sum(not p.blank for p in prepared) <= 20
     again = [draw("", generator(seed), shares={renderer: 1.0}) for seed in range(20)]
     assert all((a == b).all() for a, b in zip(pictures, again, strict=True))
 
