@@ -153,6 +153,11 @@ def _training(runs: list[Mapping[str, Any]]) -> str:
             lines.append(f"- `{name}`: {count:,} pictures{times}; {source}")
         if run["synthetic_share"]:
             lines.append(f"- {run['synthetic_share']:.0%} of the images: names drawn by hwr itself")
+        if run.get("recombined_share"):
+            lines.append(
+                f"- {run['recombined_share']:.0%} of the images: new names put together from "
+                f"single letters, cut out of training pictures"
+            )
     return "\n".join(lines)
 
 

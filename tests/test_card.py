@@ -22,7 +22,11 @@ def test_card_names_sources_licences_and_figures() -> None:
     assert "- `kaggle_names`: 10,418 pictures, each 3 times as likely; Kaggle" in card
     assert "(CC0)" in card
     assert "- `mine`: 12 pictures; no description" in card
-    assert "15% of the images" in card
+    assert "15% of the images: names drawn" in card
+    assert "put together" not in card
+    assert "25% of the images: new names put" in model_card(
+        {"runs": [run | {"recombined_share": 0.25}], "validation": scores}, Spec()
+    )
     assert "| mine | 2 | 50.0% | 9.5% to 90.5% | 14.29% | 0.00% to 33.33% | 71.4% |" in card
     assert "lowest mean CER on `mine`" in card
     assert "was not measured" in card
