@@ -17,6 +17,12 @@ SOURCES = {
     "Québec: French, mixed case and joined (CC BY 4.0)",
 }
 
+#: What a set is that is only read, by the folder's name.
+NOTES = {
+    "drawn_names": "names drawn on a sketchpad by hwr itself (`samples --write drawn_names "
+    "--pad`), half in capitals, half in mixed case, in letter shapes never trained on",
+}
+
 
 def model_card(metrics: Mapping[str, Any], spec: Spec) -> str:
     """Return the card in Markdown.
@@ -77,6 +83,9 @@ def _figures(validation: Mapping[str, Any], evaluation: Mapping[str, Any]) -> st
         else "Greedy reading, no list of names, labels as published."
     )
     measure = "At their place: characters right at their place, the original project's measure."
+    for name, note in NOTES.items():
+        if any(known.split(" (")[0] == name for known in evaluation):
+            measure += f" `{name}`: {note}."
     return f"## How well it reads\n\n{told}\n\n" + "\n".join(lines) + f"\n\n{measure}"
 
 

@@ -50,18 +50,19 @@ def test_card_tells_what_was_measured_of_the_finished_model() -> None:
         | confidence
         | {"slices": [part | {"gold": figures}, part | {"name": "longer"}]}
         | {"gold": figures | confidence | {"ece": 0.02}},
-        "pads": figures | confidence | {"slices": []},
+        "drawn_names (test)": figures | confidence | {"slices": []},
     }
     empty = {"sketchpad": {"n": 9, "empty": 1.0, "empty_low": 0.7, "empty_high": 1.0}}
     metrics = {"runs": [], "validation": {"mine": figures, "old": figures}}
     card = model_card(metrics | {"evaluation": evaluation, "empty_fields": empty}, Spec())
     rows = [line.split(" | ")[0].strip("| ") for line in card.splitlines() if line[:2] == "| "]
     assert rows == [
-        "set", "mine", "mine, labels read again", "pads", "old",
+        "set", "mine", "mine, labels read again", "drawn_names (test)", "old",
         "part", "1 to 4 characters", "longer",
-        "set", "mine", "mine, labels read again", "pads",
+        "set", "mine", "mine, labels read again", "drawn_names (test)",
         "drawn without a name", "sketchpad",
     ]  # fmt: skip
+    assert "`drawn_names`: names drawn on a sketchpad" in card
     assert "| 1 to 4 characters | 2 | 50.0% | 9.5% to 90.5% | 14.29% | 50.0% |" in card
     assert "| longer | 2 | 50.0% | 9.5% to 90.5% | 14.29% |  |" in card
     assert "| mine, labels read again | 2.0% | 80.0% | 50.0% | 0.0% |" in card
