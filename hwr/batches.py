@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hwr.alphabet import BLANK, fold, frames_needed
 from hwr.augment import Strength, augment
 from hwr.cache import PreparedSet
+from hwr.name_list import compose_name
 from hwr.preprocess import pad, padded_width, prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
 
@@ -81,19 +82,20 @@ class SyntheticSource:
         empty: the share of pictures without a name, labelled "". Only those count in which
             the preprocessing finds ink (prompts, ruling, specks): white paper never gets to the
             network.
+        composed: whether names are also put together (`hwr.name_list.compose_name`). Lists hold
+            few apostrophes, and a network that hardly sees one does not read it.
     """
 
     names: Sequence[str]
     render: Renderer
     spec: Spec
     empty: float = 0.0
+    composed: bool = False
 
     def draw(self, rng: np.random.Generator) -> tuple[Grey, str]:
         nothing = self.empty > 0 and rng.random() < self.empty
         for _ in range(TRIES):
-            name = ""
-            if not nothing:
-                name = written_case(self.names[int(rng.integers(len(self.names)))], rng)
+            name = "" if nothing else written_case(self._name(rng), rng)
             prepared = prepare(self.render(name, rng), self.spec)
             text = fold(name)
             needed = frames_needed(self.spec.alphabet.encode(text))
@@ -104,6 +106,11 @@ class SyntheticSource:
             f"No usable picture came of {TRIES} drawn names, the last of them {name!r}; "
             f"give other --names."
         )
+
+    def _name(self, rng: np.random.Generator) -> str:
+        if self.composed:
+            return compose_name(rng, self.names)
+        return self.names[int(rng.integers(len(self.names)))]
 
 
 def written_case(name: str, rng: np.random.Generator) -> str:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwr.decoder import PriorChoice
@@ -62,6 +62,23 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     evaluate.add_argument("--split", default="validation", help="train, validation or test")
     evaluate.add_argument("--gold", type=Path, help="CSV of carefully re-read labels")
+    evaluate.add_argument(
+        "--report", type=Path, metavar="DIR", help="write report.html and report.json into DIR"
+    )
+    evaluate.add_argument(
+        "--known", type=Path, metavar="FILE", help="names: score those in the file apart"
+    )
+    evaluate.add_argument(
+        "--empty",
+        type=int,
+        metavar="N",
+        help="draw N pictures of each kind without a name, too, and count those read as empty",
+    )
+    evaluate.add_argument(
+        "--record",
+        action="store_true",
+        help="write the figures into the model folder's metrics.json and model card",
+    )
     evaluate.set_defaults(command=evaluate_split)
 
     samples = commands.add_parser(
@@ -69,7 +86,13 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     samples.add_argument("--split", default="train", help="train, validation or test")
     samples.add_argument("--write", type=Path, metavar="DIR", help="draw a dataset into DIR")
-    samples.add_argument("--count", type=int, default=200, help="pictures to draw (%(default)s)")
+    samples.add_argument(
+        "--pad",
+        action="store_true",
+        help="draw a test set of sketchpads, with letter shapes that are never trained on",
+    )
+    samples.add_argument("--names", type=Path, metavar="FILE", help="names to draw")
+    samples.add_argument("--count", type=int, help="pictures to draw (200; of sketchpads 600)")
     samples.add_argument("--seed", type=int, default=0)
     samples.set_defaults(command=list_samples)
 
@@ -231,7 +254,7 @@ def calibrate_model(args: argparse.Namespace) -> int:
     from hwr.calibration import calibrate
     from hwr.confidence import save_confidence
     from hwr.dataset import open_dataset
-    from hwr.model_folder import load_model
+    from hwr.engine import load_engine
     from hwr.prior import PRIOR, Prior
     from hwr.recognizer import Recognizer, default_model
 
@@ -239,7 +262,7 @@ def calibrate_model(args: argparse.Namespace) -> int:
         raise ValueError(f"--sure must lie above 0 and up to 1. Received: {args.sure}")
     folder = args.model or default_model()
     # Without what was fitted before, which may be damaged or of other weights.
-    recognizer = Recognizer(*load_model(folder))
+    recognizer = Recognizer(*load_engine(folder))
     alphabet = recognizer.spec.alphabet
     prior = Prior.load(args.prior or PRIOR)
     if prior.alphabet != alphabet:
@@ -296,18 +319,41 @@ def make_prior(args: argparse.Namespace) -> int:
 
 def evaluate_split(args: argparse.Namespace) -> int:
     """Measure the accuracy on a split."""
+    from hwr.alphabet import fold
     from hwr.dataset import open_dataset
+    from hwr.empty_fields import read_empty_fields
     from hwr.evaluation import evaluate, read_gold
+    from hwr.name_list import read_names
     from hwr.recognizer import Recognizer, default_data, default_model
+    from hwr.report import record, summarise, training_labels, write_report
 
     gold = read_gold(args.gold) if args.gold else None
-    recognizer = Recognizer.load(args.model or default_model(), engine=args.engine)
-    dataset = open_dataset(args.data or default_data(), args.split, recognizer.spec.alphabet)
+    if args.report and args.report.exists() and not args.report.is_dir():
+        raise ValueError(f"--report names a folder to write into. Received the file {args.report}")
+    model = args.model or default_model()
+    recognizer = Recognizer.load(model, engine=args.engine)
+    alphabet = recognizer.spec.alphabet
+    dataset = open_dataset(args.data or default_data(), args.split, alphabet)
+    lists = training_labels(dataset, alphabet)
+    if args.known:
+        lists[args.known.name] = {fold(name) for name in read_names(args.known, alphabet)}
+    empty = {} if args.empty is None else read_empty_fields(recognizer, args.empty)
     result = evaluate(recognizer, dataset, gold)
+    summary = summarise(result, dataset, lists)
+    if empty:
+        summary["empty_fields"] = empty
     if args.json:
-        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+        told = {key: value for key, value in summary.items() if key != "errors"}
+        print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         _print_evaluation(result, dataset.folder.name, args.split)
+        _print_empty_fields(empty)
+    if args.report:
+        write_report(args.report, summary, dataset)
+        print(f"Wrote {args.report / 'report.html'}", file=sys.stderr)
+    if args.record:
+        record(model, summary, dataset)
+        print(f"Recorded in {model}", file=sys.stderr)
     return 0
 
 
@@ -324,13 +370,25 @@ def _print_evaluation(result: Evaluation, name: str, split: str) -> None:
         _print_score(result.gold)
 
 
+def _print_empty_fields(kinds: dict[str, dict[str, Any]]) -> None:
+    for kind, s in kinds.items():
+        print(
+            f"empty {kind:<22}{s['empty']:.1%} of {s['n']} read as empty  "
+            f"(95 % interval {s['empty_low']:.1%} to {s['empty_high']:.1%})"
+        )
+
+
 def _print_score(s: Score) -> None:
     print(f"names               {s.n}")
     print(
         f"exact names         {s.exact:.2%}  "
         f"(95 % interval {s.exact_low:.2%} to {s.exact_high:.2%})"
     )
-    print(f"CER                 {s.cer:.2%}")
+    print(f"CER                 {s.cer:.2%}  (95 % interval {s.cer_low:.2%} to {s.cer_high:.2%})")
+    print(
+        f"edits               {s.substitutions} misread, {s.insertions} too many, "
+        f"{s.deletions} left out"
+    )
     print(f"positional accuracy {s.positional:.2%}  (the original project's measure)")
 
 
@@ -341,10 +399,14 @@ def list_samples(args: argparse.Namespace) -> int:
     from hwr.recognizer import default_data
 
     if args.write:
-        from hwr.sample_set import write_samples
+        from hwr.name_list import NAMES, read_names
+        from hwr.sample_set import write_pad_samples, write_samples
 
-        write_samples(args.write, count=args.count, seed=args.seed)
-        print(f"Drew {args.count} pictures into {args.write}")
+        names = read_names(args.names, Alphabet()) if args.names else NAMES
+        write = write_pad_samples if args.pad else write_samples
+        count = args.count if args.count is not None else 600 if args.pad else 200
+        write(args.write, count=count, seed=args.seed, names=names)
+        print(f"Drew {count} pictures into {args.write}")
         return 0
     dataset = open_dataset(args.data or default_data(), args.split, Alphabet())
     rows = [{"index": s.index, "file": s.path.name, "text": s.text} for s in dataset]

@@ -163,7 +163,8 @@ def open_dataset(folder: str | os.PathLike[str], split: str, alphabet: Alphabet)
     (`written_name_train_v2.csv`, `train_v2/train/`, ...), and `labels.csv` with the columns
     FILENAME and IDENTITY beside `images/`. The second may have a WRITER column; a tenth of
     its writers (of its pictures, where there are fewer than ten writers) is the validation
-    split, chosen by a hash, so that the choice stays when rows are added.
+    split, chosen by a hash, so that the choice stays when rows are added. A SPLIT column
+    ("train", "validation" or "test" in every row) decides instead, where there is one.
 
     Raises:
         DatasetError: the folder has neither layout, or no such split.
@@ -208,8 +209,15 @@ def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
     by_writer = len({row.get("WRITER") for row in rows}) >= HELD_OUT
     for number, row in enumerate(rows, start=1):
         group = (by_writer and row.get("WRITER")) or row["FILENAME"]
-        held_out = _hash(group) % HELD_OUT == 0
-        if split == ("validation" if held_out else "train"):
+        own = row.get("SPLIT")
+        if own is None:
+            own = "validation" if _hash(group) % HELD_OUT == 0 else "train"
+        elif own not in SPLITS:
+            raise DatasetError(
+                f"{table.name}, row {number}: SPLIT is one of {', '.join(SPLITS)}. "
+                f"Received: {own!r}"
+            )
+        if split == own:
             label = row["IDENTITY"]
             path, writer = images / row["FILENAME"], row.get("WRITER") or ""
             yield Sample(number, split, path, fold(label), label, writer)

@@ -13,13 +13,38 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 from hwr.alphabet import fold
-from hwr.dataset import REMARKS, Dataset, DatasetError
+from hwr.dataset import REMARKS, Dataset, DatasetError, Sample
 from hwr.image import ImageError
 from hwr.metrics import Score, score
 from hwr.recognizer import Recognizer
 
 #: By file name, every text that the ink allows.
 Gold = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture and how it was read.
+
+    Attributes:
+        sample: the picture and its label.
+        text, confidence: the reading.
+        labelled: whether the label names somebody, so that it counts.
+        gold: every text that the ink allows, hyphens folded; None where it was not read again
+            or holds no name that can be read.
+    """
+
+    sample: Sample
+    text: str
+    confidence: float
+    labelled: bool
+    gold: tuple[str, ...] | None
+
+    @property
+    def gold_pair(self) -> tuple[str, str]:
+        """The re-read text nearest to the reading, and the reading, hyphens folded in both."""
+        reading = plain_hyphens(self.text)
+        return nearest(self.gold or ("",), reading), reading
 
 
 @dataclass(frozen=True)
@@ -32,6 +57,7 @@ class Evaluation:
         failures: pictures that could not be read, with the reason.
         gold: against the re-read labels, where such were given.
         gold_dropped: pictures the re-reading found EMPTY or UNREADABLE, counted.
+        rows: every picture that was read.
     """
 
     score: Score
@@ -39,6 +65,7 @@ class Evaluation:
     failures: tuple[str, ...]
     gold: Score | None
     gold_dropped: dict[str, int]
+    rows: tuple[Row, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         values: dict[str, Any] = self.score.to_dict() | {
@@ -71,8 +98,16 @@ def evaluate(recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None)
         zip(rows, recognizer.read_many((row.path for row in rows), greedy=True), strict=True)
     )
     failures = [f"{row.path.name}: {r}" for row, r in results if isinstance(r, ImageError)]
-    read = [(row, r) for row, r in results if not isinstance(r, ImageError)]
-    scored = [(row, r) for row, r in read if row in usable]
+    read, gold_dropped = [], dict.fromkeys(REMARKS, 0)
+    for row, r in results:
+        if isinstance(r, ImageError):
+            continue
+        texts = gold.get(row.path.name) if gold else None
+        if texts and texts[0] in REMARKS:
+            gold_dropped[texts[0]] += len(texts) == 1
+            texts = None
+        read.append(Row(row, r.text, r.confidence, row in usable, texts))
+    scored = [row for row in read if row.labelled]
     if not scored:
         raise DatasetError(
             f"The {dataset.split} split of {dataset.folder.name} has no picture to evaluate."
@@ -80,23 +115,14 @@ def evaluate(recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None)
     dropped = dataset.reasons()
     if failures:
         dropped["unreadable file"] = len(failures)
-    gold_score, gold_dropped = None, {}
-    if gold is not None:
-        pairs = [(gold[row.path.name], r.text) for row, r in read if row.path.name in gold]
-        for remark in REMARKS:
-            count = sum(texts == (remark,) for texts, _ in pairs)
-            if count:
-                gold_dropped[remark] = count
-        named = [(texts, text) for texts, text in pairs if texts[0] not in REMARKS]
-        truths = [nearest(texts, plain_hyphens(text)) for texts, text in named]
-        if named:
-            gold_score = score(truths, [plain_hyphens(text) for _, text in named])
+    pairs = [row.gold_pair for row in read if row.gold is not None]
     return Evaluation(
-        score([row.text for row, _ in scored], [r.text for _, r in scored]),
+        score([row.sample.text for row in scored], [row.text for row in scored]),
         dropped,
         tuple(failures),
-        gold_score,
-        gold_dropped,
+        score(*zip(*pairs, strict=True)) if pairs else None,
+        {remark: count for remark, count in gold_dropped.items() if count},
+        tuple(read),
     )
 
 

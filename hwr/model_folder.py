@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 import warnings
@@ -63,7 +64,7 @@ def save_model(
             file.write_bytes(onnx_bytes(model, spec))
             config[_key("onnx")] = _sha256(file)
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        (partial / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        (partial / METRICS).write_text(_metrics_text(metrics), encoding="utf-8")
         (partial / CARD).write_text(card, encoding="utf-8")
         replace_folder(partial, folder)
     finally:
@@ -91,6 +92,34 @@ def add_onnx(folder: Path, engine: str, data: bytes) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return file
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, Any], card: str) -> None:
+    """Replace what is told about a model; the weights stay."""
+    write_text(folder / METRICS, _metrics_text(metrics))
+    write_text(folder / CARD, card)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file, UTF-8; one that stands there is replaced only when all is written."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix=f".{file.name}.", dir=file.parent, delete=False
+    ) as partial:
+        try:
+            partial.write(text)
+            partial.close()
+            Path(partial.name).chmod(0o644)
+            Path(partial.name).replace(file)
+        except BaseException:
+            Path(partial.name).unlink(missing_ok=True)
+            raise
+
+
+def _metrics_text(metrics: Mapping[str, Any]) -> str:
+    """Return JSON with each innermost object on one line: a row of figures, and half the size."""
+    text = json.dumps(metrics, indent=2)
+    leaf = re.compile(r"\{\n\s+([^{}\[\]]*)\n\s*\}")
+    return leaf.sub(lambda m: "{" + re.sub(r"\n\s+", " ", m[1]) + "}", text) + "\n"
 
 
 def replace_folder(source: Path, target: Path) -> None:

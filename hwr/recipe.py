@@ -219,7 +219,8 @@ def _synthetic(recipe: Recipe, spec: Spec) -> SyntheticSource:
     fonts = find_fonts(recipe.fonts) if recipe.fonts else []
     if recipe.fonts and not fonts:
         raise ValueError(f"There is no TTF, OTF or WOFF font in {recipe.fonts}.")
-    return SyntheticSource(names, partial(draw, fonts=fonts), spec, EMPTY_SHARE)
+    render = partial(draw, fonts=fonts)
+    return SyntheticSource(names, render, spec, empty=EMPTY_SHARE, composed=True)
 
 
 def _run_facts(

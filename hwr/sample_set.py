@@ -1,11 +1,14 @@
-"""The sample set: a small dataset of drawn names in the layout of the Kaggle set."""
+"""The sample set: a small dataset of drawn names, of fields of a form or of sketchpads."""
 
 from __future__ import annotations
 
 import csv
+import math
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +16,12 @@ import cv2
 import numpy as np
 
 from hwr.alphabet import fold
-from hwr.hand import Hand, check_text
+from hwr.hand import Case, Hand, check_text
 from hwr.name_list import NAMES, compose_name
-from hwr.synthesis import SHIFT, Picture, draw_field
+from hwr.synthesis import SHIFT, Picture, draw_field, draw_pad
 
 SPLITS: Final = (("TRAIN", 5), ("VALIDATION", 4), ("TEST", 4))
+PENS: Final = (2, 20)  # brushes of the sketchpad, pixels
 
 
 def write_samples(
@@ -33,18 +37,10 @@ def write_samples(
     FileExistsError if the folder exists and holds anything; ValueError for names that cannot be
     drawn. Nothing is left behind where it fails.
     """
-    target = Path(folder)
     if count < 8:
         raise ValueError(f"a dataset has at least 8 samples. Received: {count}")
-    if not names:
-        raise ValueError("a dataset needs names. Received: none")
-    check_text("".join(names))
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise FileExistsError(f"samples go to a new or empty folder. Received: {str(folder)!r}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        scratch.chmod(0o755)  # mkdtemp keeps others out, a dataset need not
+    _check_names(names)
+    with _new_folder(folder) as scratch:
         rng = np.random.default_rng(seed)
         quarter = round(count / 4)
         counts = (count - 2 * quarter, quarter, quarter)
@@ -61,15 +57,75 @@ def write_samples(
                     raise RuntimeError("OpenCV could not encode a JPEG")
                 (pictures / file).write_bytes(data.tobytes())
                 rows.append((file, label))
-            table = scratch / f"written_name_{split}_v2.csv"
-            with table.open("w", encoding="utf-8", newline="") as stream:
-                csv.writer(stream, lineterminator="\n").writerows([("FILENAME", "IDENTITY"), *rows])
+            _write_table(
+                scratch / f"written_name_{split}_v2.csv", [("FILENAME", "IDENTITY"), *rows]
+            )
+
+
+def write_pad_samples(
+    folder: str | Path, *, count: int = 600, seed: int = 0, names: Sequence[str] = NAMES
+) -> None:
+    """Write a test set of names drawn on a sketchpad with letter shapes never trained on.
+
+    `labels.csv` (FILENAME, IDENTITY, SPLIT, PEN, CASE) and pictures such as
+    `images/PAD_00001.png`, 800 x 200, all of the test split, so that nobody trains on them by
+    mistake. The hands use the held-out skeletons alone; half of the names are in capitals, half
+    capitalised; brushes are 2 to 20 pixels thick, thin ones as often as thick ones on a
+    logarithmic scale. The same arguments give the same bytes.
+
+    Raises:
+        FileExistsError: the folder exists and holds anything.
+        ValueError: the names cannot be drawn, or `count` is less than 1.
+    """
+    if count < 1:
+        raise ValueError(f"a test set has at least 1 sample. Received: {count}")
+    _check_names(names)
+    with _new_folder(folder) as scratch:
+        (scratch / "images").mkdir()
+        rng = np.random.default_rng(seed)
+        rows: list[tuple[str, ...]] = [("FILENAME", "IDENTITY", "SPLIT", "PEN", "CASE")]
+        for index in range(1, count + 1):
+            case: Case = ("capitals", "capitalised")[index % 2]
+            hand = replace(Hand.sample(rng, "heldout"), case=case)
+            text = hand.apply_case(compose_name(rng, names), rng)
+            pen = round(math.exp(rng.uniform(*np.log(PENS))))
+            ok, data = cv2.imencode(".png", draw_pad(text, hand, rng, pen=pen))
+            if not ok:
+                raise RuntimeError("OpenCV could not encode a PNG")
+            file = f"PAD_{index:05d}.png"
+            (scratch / "images" / file).write_bytes(data.tobytes())
+            rows.append((file, text, "test", str(pen), case))
+        _write_table(scratch / "labels.csv", rows)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if not names:
+        raise ValueError("a dataset needs names. Received: none")
+    check_text("".join(names))
+
+
+@contextmanager
+def _new_folder(folder: str | Path) -> Iterator[Path]:
+    """Give a folder to write into that becomes `folder` if all goes well, and else is removed."""
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise FileExistsError(f"samples go to a new or empty folder. Received: {str(folder)!r}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        scratch.chmod(0o755)  # mkdtemp keeps others out, a dataset need not
+        yield scratch
         if target.exists():
             target.rmdir()
         scratch.rename(target)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+def _write_table(file: Path, rows: Sequence[tuple[str, ...]]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(rows)
 
 
 def _sample(index: int, rng: np.random.Generator, names: Sequence[str]) -> tuple[str, Picture]:

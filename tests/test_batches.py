@@ -119,6 +119,18 @@ def test_a_share_of_the_drawn_pictures_names_nobody() -> None:
     assert len(asked) > 600
 
 
+def test_names_are_put_together_where_asked() -> None:
+    def texts(**options: bool) -> list[str]:
+        rng = np.random.default_rng(0)
+        source = SyntheticSource(["Zoé"], lambda text, rng: write_word("ZOE"), TINY, **options)
+        return [source.draw(rng)[1] for _ in range(300)]
+
+    assert set(texts()) == {"ZOE"}
+    composed = texts(composed=True)
+    assert {"ZOE", "ZOE-ZOE", "ZOE ZOE", "DE ZOE", "D'ZOE"} <= set(composed)
+    assert 3 < sum("'" in text for text in composed) < 30
+
+
 def test_pictures_too_narrow_for_their_label_are_not_taught() -> None:
     pictures = iter([np.full((40, 40), 255, np.uint8), write_word("ANNA")])
     source = SyntheticSource(["ANNA"], lambda text, rng: next(pictures), TINY)

@@ -148,6 +148,8 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tiny_model: Path, tmp_path: P
         (["read", "--index", "7", "--data", "."], "neither written_name_train_v2.csv nor labels"),
         (["read", "x.png", "--model", "nowhere"], "There is no config.json in 'nowhere'"),
         (["evaluate", "--gold", "nowhere.csv"], "no file 'nowhere.csv'"),
+        (["evaluate", "--known", "nowhere.txt"], "No such file or directory: 'nowhere.txt'"),
+        (["evaluate", "--empty", "0"], "At least one picture of each kind is drawn. Received: 0"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
@@ -186,6 +188,28 @@ def test_evaluate_prints_the_keys_people_script_against(
     assert "95 % interval" in text
 
 
+def test_evaluate_writes_a_report_and_records_it(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    data = write_folder(tmp_path / "d", [(f"{i}.png", "ANNA") for i in range(60)])
+    (tmp_path / "known.txt").write_text("Anna\nTom\n")
+    command = ["evaluate", "--data", str(data), "--model", str(model), "--empty", "2"]
+    command += ["--known", str(tmp_path / "known.txt"), "--report", str(tmp_path / "report")]
+    assert main([*command, "--record", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    written = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert {k: v for k, v in written.items() if k != "errors"} == told
+    assert written["empty_fields"]["sketchpad"]["n"] == 2
+    metrics = json.loads((model / "metrics.json").read_text())
+    assert metrics["evaluation"]["d"]["n"] == told["n"]
+    assert metrics["empty_fields"] == told["empty_fields"]
+    assert (tmp_path / "report" / "report.html").stat().st_size > 5000
+    (tmp_path / "file").write_text("mine")
+    assert main(["evaluate", "--model", str(model), "--report", str(tmp_path / "file")]) == 2
+    assert "--report names a folder" in capsys.readouterr().err
+
+
 def test_samples_are_listed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["samples", "--write", str(tmp_path / "s"), "--count", "16", "--seed", "3"]) == 0
     capsys.readouterr()
@@ -193,5 +217,13 @@ def test_samples_are_listed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixt
     rows = json.loads(capsys.readouterr().out)
     assert rows[0].keys() == {"index", "file", "text"}
     assert rows[0]["file"].startswith("TRAIN_0000")
+    (tmp_path / "n.txt").write_text("Zoé\n")
+    names = ["--names", str(tmp_path / "n.txt")]
+    assert main(["samples", "--write", str(tmp_path / "p"), "--pad", "--count", "3", *names]) == 0
+    assert "Drew 3 pictures" in capsys.readouterr().out
+    assert main(["samples", "--data", str(tmp_path / "p"), "--split", "test", "--json"]) == 0
+    pads = json.loads(capsys.readouterr().out)
+    assert [row["file"] for row in pads] == [f"PAD_0000{i}.png" for i in (1, 2, 3)]
+    assert all("ZOE" in row["text"] for row in pads)
     assert main(["samples", "--write", str(tmp_path / "s")]) == 2
     assert "new or empty folder" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from conftest import write_folder, write_word
 
 from hwr.alphabet import Alphabet, fold
-from hwr.dataset import DatasetError, corrected, open_dataset, share_out
+from hwr.dataset import SPLITS, DatasetError, corrected, open_dataset, share_out
 
 
 @pytest.fixture
@@ -180,3 +180,19 @@ def test_the_corrections_that_come_with_the_project_are_of_training_pictures() -
         assert re.fullmatch(r"TRAIN_\d{5}\.jpg", row["FILENAME"])
         assert Alphabet().encode(row["IDENTITY"])
         assert row["IDENTITY"] == fold(row["IDENTITY"]) != row["PUBLISHED"]
+
+
+def test_a_split_column_decides(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "d", [(f"{i}.png", "ANNA") for i in range(12)])
+    table = folder / "labels.csv"
+    head, *rows = table.read_text().splitlines()
+    splits = ["test"] * 6 + ["train"] * 4 + ["validation"] * 2
+    told = [f"{row},{split}" for row, split in zip(rows, splits, strict=True)]
+    table.write_text("\n".join([f"{head},SPLIT", *told]) + "\n")
+    for split in SPLITS:
+        found = open_dataset(folder, split, Alphabet())
+        expected = [number for number, own in enumerate(splits, start=1) if own == split]
+        assert [sample.index for sample in found] == expected
+    table.write_text("\n".join([f"{head},SPLIT", f"{rows[0]},test", f"{rows[1]},dev"]) + "\n")
+    with pytest.raises(DatasetError, match="row 2: SPLIT is one of train"):
+        open_dataset(folder, "test", Alphabet())

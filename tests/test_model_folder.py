@@ -10,7 +10,15 @@ import pytest
 from conftest import TINY
 
 from hwr.model import build_model
-from hwr.model_folder import ModelFolderError, load_model, load_spec, save_model
+from hwr.model_folder import (
+    CARD,
+    METRICS,
+    ModelFolderError,
+    load_model,
+    load_spec,
+    save_model,
+    write_metrics,
+)
 
 
 @pytest.fixture
@@ -86,3 +94,19 @@ def test_damage_is_named(folder: Path, damage, message: str) -> None:  # type: i
 def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFolderError, match="name a model folder, such as assets/model"):
         load_spec(tmp_path / "nowhere")
+
+
+def test_metrics_are_written_a_row_of_figures_a_line(tmp_path: Path) -> None:
+    metrics = {
+        "runs": [],
+        "validation": {},
+        "history": [{"samples": 1, "loss": 0.5}, {"samples": 2, "note": "a {b} [c]\n  d"}],
+    }
+    write_metrics(tmp_path, metrics, "# Card\n")
+    text = (tmp_path / METRICS).read_text()
+    assert json.loads(text) == metrics
+    assert '    {"samples": 1, "loss": 0.5},\n' in text
+    assert (tmp_path / CARD).read_text() == "# Card\n"
+    write_metrics(tmp_path, {"other": 1}, "")
+    assert json.loads((tmp_path / METRICS).read_text()) == {"other": 1}
+    assert {file.name for file in tmp_path.iterdir()} == {METRICS, CARD}
