@@ -51,14 +51,15 @@ def make_page(args: argparse.Namespace) -> gr.Blocks:
     return build(
         reader,
         Samples(args.data or default_data(), spec.alphabet),
-        examples=Samples(SAMPLES, spec.alphabet).usable("test", 4),
+        read_many=reader.read_many,
+        examples=Samples(SAMPLES, spec.alphabet).usable("test", 8),
         about=about_model(model),
     )
 
 
 def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
     """Serve `page`: to this machine alone, no folder, no analytics, no history."""
-    from hwr.image import MAX_BYTES
+    from hwr.archive import MAX_ARCHIVE
     from hwr.ui.look import HEAD, SCRIPT, STYLE, theme
     from hwr.ui.page import READERS
 
@@ -69,7 +70,8 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
         server_port=args.port,
         share=False,
         show_error=False,
-        max_file_size=MAX_BYTES,
+        # A single picture is refused above hwr.image.MAX_BYTES when it is read.
+        max_file_size=MAX_ARCHIVE,
         enable_monitoring=False,
         run_history=False,
         strict_cors=True,

@@ -10,10 +10,11 @@ import gradio as gr
 
 from hwr.dataset import DatasetError
 from hwr.image import ImageError
+from hwr.ui.batch import Batch
 from hwr.ui.browse import Browse
 from hwr.ui.draw import Draw
 from hwr.ui.panel import Panel
-from hwr.ui.reader import Read
+from hwr.ui.reader import Read, ReadMany, one_by_one
 from hwr.ui.record import ReadingRecord, SampleRecord, reading_record, sample_record
 from hwr.ui.samples import Samples
 from hwr.ui.upload import Upload, uploaded
@@ -27,14 +28,20 @@ CLEANING = (3600, 3600)
 
 
 def build(
-    read: Read, samples: Samples, *, examples: Sequence[Path] = (), about: str = ""
+    read: Read,
+    samples: Samples,
+    *,
+    read_many: ReadMany | None = None,
+    examples: Sequence[Path] = (),
+    about: str = "",
 ) -> gr.Blocks:
     """Return the page, not yet served.
 
     Args:
         read: turns a picture (path, bytes or array) into a reading, or raises ImageError.
         samples: the dataset of the Browse tab.
-        examples: pictures offered on the Upload tab.
+        read_many: reads many pictures faster than one by one.
+        examples: pictures offered on the Upload and Batch tabs.
         about: Markdown about the model.
     """
     with gr.Blocks(
@@ -53,6 +60,8 @@ def build(
                     upload = Upload(read, examples)
                 with gr.Tab(Browse.name, elem_id="tab-browse") as browse_tab:
                     browse = Browse(read, samples)
+                with gr.Tab(Batch.name, elem_id="tab-batch") as batch_tab:
+                    batch = Batch(read, read_many or one_by_one(read), examples)
             with gr.Column(scale=2, min_width=320):
                 panel = Panel(Draw.name)
         panel.steps.render()
@@ -61,6 +70,7 @@ def build(
         draw.listen(panel, draw_tab)
         upload.listen(panel, upload_tab)
         browse.listen(panel, browse_tab)
+        batch.listen(panel, batch_tab)
         _add_endpoints(upload, read, samples)
     return page
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, Protocol
 
 import numpy as np
 
+from hwr.image import ImageError
 from hwr.recognizer import Reading
 
 _log = logging.getLogger(__name__)
 
 Read = Callable[[Any], Reading]
+ReadMany = Callable[[Iterable[Any]], Iterator[Reading | ImageError]]
 
 
 class Recognizes(Protocol):
@@ -22,6 +24,9 @@ class Recognizes(Protocol):
 
     def read(self, source: Any) -> Reading:
         """Read one picture."""
+
+    def read_many(self, sources: Iterable[Any]) -> Iterator[Reading | ImageError]:
+        """Read many pictures."""
 
 
 class Reader:
@@ -36,6 +41,10 @@ class Reader:
         """Read one picture, as `Recognizer.read`; what went wrong at loading is raised here."""
         return self._recognizer.result().read(source)
 
+    def read_many(self, sources: Iterable[Any]) -> Iterator[Reading | ImageError]:
+        """Read many pictures, as `Recognizer.read_many`."""
+        return self._recognizer.result().read_many(sources)
+
     def _run(self, load: Callable[[], Recognizes]) -> None:
         try:
             recognizer = load()
@@ -46,6 +55,19 @@ class Reader:
             self._recognizer.set_exception(error)
         else:
             self._recognizer.set_result(recognizer)
+
+
+def one_by_one(read: Read) -> ReadMany:
+    """Return what reads many pictures by reading each alone."""
+
+    def read_many(sources: Iterable[Any]) -> Iterator[Reading | ImageError]:
+        for source in sources:
+            try:
+                yield read(source)
+            except ImageError as error:
+                yield error
+
+    return read_many
 
 
 def _warm_up_pictures() -> list[np.ndarray]:
