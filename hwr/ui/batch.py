@@ -103,29 +103,28 @@ class Batch:
             )
         self.status = gr.HTML(elem_id="batch-status")
         with gr.Column(visible=False) as self.review:
-            with gr.Group():
-                self.picture = gr.Image(
-                    label="The picture of the row",
-                    elem_id="batch-picture",
-                    interactive=False,
-                    image_mode=None,
-                    format="png",
-                    height=130,
-                    buttons=["fullscreen"],
-                    alt_text="the picture of the row that is being checked",
+            self.picture = gr.Image(
+                label="The picture of the row",
+                elem_id="batch-picture",
+                interactive=False,
+                image_mode=None,
+                format="png",
+                height=130,
+                buttons=["fullscreen"],
+                alt_text="the picture of the row that is being checked",
+            )
+            with gr.Row():
+                self.text = gr.Textbox(
+                    label="Its name",
+                    elem_id="batch-name",
+                    max_lines=1,
+                    max_length=MAX_NAME,
+                    scale=3,
+                    min_width=180,
                 )
-                with gr.Row():
-                    self.text = gr.Textbox(
-                        label="Its name",
-                        elem_id="batch-name",
-                        max_lines=1,
-                        max_length=MAX_NAME,
-                        scale=3,
-                        min_width=180,
-                    )
-                    self.accept = gr.Button(
-                        "Right, next", elem_id="batch-accept", scale=1, min_width=110
-                    )
+                self.accept = gr.Button(
+                    "Right, next", elem_id="batch-accept", scale=1, min_width=110
+                )
             with gr.Row():
                 self.view = gr.Radio(
                     list(_VIEWS), value="All", label="Rows", elem_id="batch-view", scale=4

@@ -7,8 +7,10 @@ import gradio as gr
 #: Runs once in the browser. Results are announced to screen readers as they change.
 SCRIPT = """
 () => {
-  for (const text of document.querySelectorAll("#headline .prose, #sample-label .prose")) {
-    text.setAttribute("aria-live", "polite");
+  for (const id of ["headline", "sample-label", "batch-status"]) {
+    for (const text of document.querySelectorAll(`#${id} .prose`)) {
+      text.setAttribute("aria-live", "polite");
+    }
   }
 }
 """
@@ -16,7 +18,11 @@ SCRIPT = """
 #: Gradio confines STYLE to what lies inside its container; this is about the container.
 HEAD = """
 <style>
-.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+.gradio-container {
+  width: 100%; min-width: 0 !important; max-width: 1280px !important; margin: 0 auto !important;
+}
+/* Wide tables scroll, instead of widening the page. */
+.gradio-container :is(main, main > .column, .tabs, .tabitem, .tabitem > .column) { min-width: 0; }
 footer .divider { display: none !important; }
 @media (max-width: 640px) {
   .gradio-container > .main { padding-left: 10px !important; padding-right: 10px !important; }
@@ -64,9 +70,15 @@ STYLE = """
 #sample-label .label { letter-spacing: 0.03em; user-select: text; overflow-wrap: anywhere; }
 #sample-label p { margin: 0.2rem 0; }
 
+#batch-status p { margin: 0.2rem 0; }
+/* The Model tab has nothing to read, so it takes the whole width. */
+#page-columns:has(#tab-model:not([style*="none"])) > #panel { display: none; }
+
 /* Parts of the panel that have nothing to show take no room. */
 #letters:has(.empty), #candidates:has(.empty), #steps:has(.empty) { display: none; }
 #letters .textspan, #letters .text { color: var(--body-text-color); font-size: var(--text-lg); }
+
+#examples img, #sample-examples img { height: 40px; width: auto; }
 
 /* Pictures of names are wide and low; captions stand below them, not on the ink. */
 #steps .gallery-container, #steps .grid-wrap { height: auto; min-height: 0; max-height: none; }
