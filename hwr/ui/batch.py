@@ -42,10 +42,10 @@ from hwr.ui.upload import uploaded
 #: Headers, types and widths of the table's columns; NUMBER, NAME and CHECKED are read back.
 _COLUMNS = (
     ("No.", "number", "60px"),
-    ("Picture", "html", "200px"),
-    ("Name", "str", "170px"),
-    ("Sure %", "number", "85px"),
-    ("Checked", "bool", "115px"),
+    ("Picture", "html", "180px"),
+    ("Name", "str", "150px"),
+    ("Sure %", "number", "80px"),
+    ("Checked", "bool", "105px"),
     ("Remark", "str", "150px"),
     ("File", "str", "190px"),
 )

@@ -78,7 +78,13 @@ STYLE = """
 #letters:has(.empty), #candidates:has(.empty), #steps:has(.empty) { display: none; }
 #letters .textspan, #letters .text { color: var(--body-text-color); font-size: var(--text-lg); }
 
-#examples img, #sample-examples img { height: 40px; width: auto; }
+:is(#examples, #sample-examples) .gallery {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)); gap: 0.4rem;
+}
+:is(#examples, #sample-examples) .gallery :is(button, .container, img) {
+  width: 100%; max-width: none; height: 44px; max-height: none;
+}
+:is(#examples, #sample-examples) img { object-fit: contain; background: white; }
 
 /* Pictures of names are wide and low; captions stand below them, not on the ink. */
 #steps .gallery-container, #steps .grid-wrap { height: auto; min-height: 0; max-height: none; }
@@ -96,10 +102,11 @@ STYLE = """
 #pad .half-container { flex-direction: row; width: auto; }
 #pad [aria-label="Color"], #pad [title="Color"] { display: none; }
 @media (max-width: 640px) {
-  #pad { height: 200px !important; overflow: hidden !important; }
+  #pad { height: 230px !important; overflow: hidden !important; }
   /* The editor leaves a border around the paper that a phone has no room for. */
-  #pad .image-container { width: calc(100% + 48px); margin: 0 -24px; }
-  #pad .top-panel { right: 24px; }
+  #pad .pixi-target { width: calc(100% + 44px) !important; margin-left: -22px; }
+  /* All five tabs, where Gradio would put some into a menu. */
+  #inputs .tab-container button { padding-left: 0.45rem; padding-right: 0.45rem; }
 }
 """
 
