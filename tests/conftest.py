@@ -70,7 +70,7 @@ def write_folder(folder: Path, rows: list[tuple[str, str]], writers: bool = Fals
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def gradio() -> Iterator[None]:
     """Sweep up the event loops that Gradio 6.31 leaves behind, before pytest finds them."""
     yield

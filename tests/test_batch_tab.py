@@ -48,7 +48,7 @@ def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tab() -> Batch:
     with gr.Blocks(analytics_enabled=False):
         return Batch(read, read_many, ())
