@@ -626,6 +626,31 @@ def test_axe_finds_no_serious_violation(browser: Browser, address: str, scheme: 
     next(opened, None)
 
 
+def test_pictures_of_the_page_for_the_readme(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    """They are kept where $HWR_PICTURES says: HWR_PICTURES=docs pytest -k readme."""
+    kept = Path(os.environ.get("HWR_PICTURES", tmp_path))
+    opened = _open(browser, address, viewport={"width": 1180, "height": 790})
+    page = next(opened)
+    page.locator("#pad-examples button").nth(1).click()
+    _expect_ink(page)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=kept / "page.png")
+    _turn_to(page, "Batch")
+    page.locator("#batch-examples button").first.click()
+    expect(page.locator("#batch-files .file-preview")).to_be_visible()
+    page.locator("#batch-read").click()
+    expect(page.locator("#batch-picture img")).to_be_visible(timeout=1000 * PATIENCE)
+    page.wait_for_timeout(1000)
+    page.set_viewport_size({"width": 1180, "height": 1240})
+    page.wait_for_timeout(500)
+    page.screenshot(path=kept / "batch.png")
+    next(opened, None)
+    for name in ("page.png", "batch.png"):
+        assert np.asarray(Image.open(kept / name).convert("L")).std() > 10
+
+
 def test_all_tabs_fit_a_phone(phone: Page) -> None:
     for tab in TABS:
         _turn_to(phone, tab)
