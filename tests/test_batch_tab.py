@@ -83,7 +83,7 @@ def test_reading_ends_in_a_sorted_table_and_its_first_row(tab: Batch, uploads: P
     assert (last[tab.start]["interactive"], last[tab.stop]["interactive"]) == (True, False)
     table = last[tab.table]["value"]
     assert [(cells[0], cells[2], cells[3], cells[4]) for cells in table] == [
-        (3, "", None, False), (2, "W 100", 25, False), (1, "W 200", 50, False),
+        (3, "", None, ""), (2, "W 100", 25, ""), (1, "W 200", 50, ""),
     ]  # fmt: skip
     assert table[0][6] == HOSTILE
     assert HOSTILE not in table[0][1]
@@ -129,9 +129,9 @@ def test_accepting_goes_on_to_the_next_uncertain_row(tab: Batch) -> None:
     ]  # fmt: skip
     assert update[tab.current] == 1
     assert [cells[:1] + cells[2:6] for cells in update[tab.table]] == [
-        [3, "", None, False, "It is damaged."],
-        [2, "ANNA", 25, True, "corrected"],
-        [1, "ANA", 50, False, "please check"],
+        [3, "", None, "", "It is damaged."],
+        [2, "ANNA", 25, "yes", "corrected"],
+        [1, "ANA", 50, "", "please check"],
     ]
     assert "1 checked, 1 please check, 1 cannot be read" in update[tab.status]
     last = tab.take(update[tab.rows], 1, "ANA", "All", 1)
@@ -144,21 +144,14 @@ def test_edits_in_the_table_are_taken_in_any_order() -> None:
     rows = [row(1), row(2), row(3), row(4, None)]
     table = table_of(rows)[::-1]
     table[3][2] = "  ANNA\n"  # row 1
-    table[2][4] = True  # row 2
+    table[2][4] = "yes"  # row 2; only names can be edited
     table[0][2] = "NAMELESS"  # row 4, which has no picture
     table.append([99, "", "NOBODY", 1, True, "", ""])
     table.append([])
     merged = merge(rows, table)
     assert [(r.number, r.text, r.checked) for r in merged] == [
-        (1, "ANNA", True), (2, "ANA", True), (3, "ANA", False), (4, "", False),
+        (1, "ANNA", True), (2, "ANA", False), (3, "ANA", False), (4, "", False),
     ]  # fmt: skip
-
-
-def test_a_row_that_was_ticked_can_be_unticked() -> None:
-    rows = [row(1).accept("ANA")]
-    table = table_of(rows)
-    table[0][4] = False
-    assert merge(rows, table) == [row(1)]
 
 
 def test_views_and_pages(tab: Batch, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ import base64
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -39,17 +38,18 @@ from hwr.ui.pictures import picture_file
 from hwr.ui.reader import Read, ReadMany
 from hwr.ui.upload import uploaded
 
-#: Headers, types and widths of the table's columns; NUMBER, NAME and CHECKED are read back.
+#: Headers, types and widths of the table's columns; NUMBER and NAME are read back. A column of
+#: check boxes would have no names for screen readers (Gradio 6.31).
 _COLUMNS = (
     ("No.", "number", "60px"),
-    ("Picture", "html", "180px"),
+    ("Picture", "html", "190px"),
     ("Name", "str", "150px"),
     ("Sure %", "number", "80px"),
-    ("Checked", "bool", "105px"),
+    ("Checked", "str", "85px"),
     ("Remark", "str", "150px"),
     ("File", "str", "190px"),
 )
-NUMBER, NAME, CHECKED = 0, 2, 4
+NUMBER, NAME = 0, 2
 
 #: Rows shown at a time: 2,000 at once make each change take seconds (Gradio 6.31).
 PAGE = 100
@@ -144,7 +144,7 @@ class Batch:
                 datatype=[kind for _, kind, _ in _COLUMNS],
                 column_widths=[width for _, _, width in _COLUMNS],
                 column_count=len(_COLUMNS),
-                static_columns=[i for i in range(len(_COLUMNS)) if i not in (NAME, CHECKED)],
+                static_columns=[i for i in range(len(_COLUMNS)) if i != NAME],
                 type="array",
                 label="Least certain first; a name can be corrected here too",
                 elem_id="batch-table",
@@ -250,7 +250,7 @@ class Batch:
         }
 
     def edit(self, rows: list[Row], table: list[list[Any]]) -> dict[Any, Any]:
-        """Return the updates for names and ticks that were changed in the table."""
+        """Return the updates for names that were changed in the table."""
         rows = merge(rows, table)
         return {self.rows: rows, self.status: _say(summary(rows))}
 
@@ -354,7 +354,7 @@ def table_of(rows: Sequence[Row]) -> list[list[Any]]:
             _image(row.thumbnail),
             row.text,
             None if row.confidence is None else int(100 * row.confidence),
-            row.checked,
+            "yes" if row.checked else "",
             row.problem or ("corrected" if row.corrected else row.verdict),
             row.source.name,
         ]
@@ -370,17 +370,15 @@ def shown(rows: Sequence[Row], view: str, page: int | None) -> list[Row]:
 
 
 def merge(rows: Sequence[Row], table: Sequence[Sequence[Any]]) -> list[Row]:
-    """Return rows with the names and ticks of a table in any order; unknown numbers are ignored."""
+    """Return rows with the names of a table in any order; unknown numbers are ignored."""
     merged = {row.number: row for row in rows}
     for cells in table:
-        row = merged.get(cells[NUMBER]) if len(cells) > CHECKED else None
+        row = merged.get(cells[NUMBER]) if len(cells) > NAME else None
         if row is None or row.problem:
             continue
         text = one_line(str(cells[NAME] or ""))
         if text != row.text:
             merged[row.number] = row.accept(text)
-        else:
-            merged[row.number] = replace(row, checked=cells[CHECKED] in (True, "true"))
     return list(merged.values())
 
 

@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import gradio as gr
 
-#: Runs once in the browser. Results are announced to screen readers as they change.
+#: Runs once in the browser. Results are announced to screen readers as they change, and what
+#: Gradio 6.31 leaves without a name or a role gets one, whenever it appears.
 SCRIPT = """
 () => {
-  for (const id of ["headline", "sample-label", "batch-status"]) {
-    for (const text of document.querySelectorAll(`#${id} .prose`)) {
-      text.setAttribute("aria-live", "polite");
+  const mark = () => {
+    for (const id of ["headline", "sample-label", "batch-status"]) {
+      for (const text of document.querySelectorAll(`#${id} .prose:not([aria-live])`)) {
+        text.setAttribute("aria-live", "polite");
+      }
     }
-  }
+    for (const lock of document.querySelectorAll('[aria-label="Static column"]:not([role])')) {
+      lock.setAttribute("role", "img");
+    }
+    for (const button of document.querySelectorAll('[aria-label="common.upload"]')) {
+      button.setAttribute("aria-label", "Add files");
+    }
+    const unnamed = "button.gallery-item:not([aria-label]):has(img)";
+    for (const item of document.querySelectorAll(unnamed)) {
+      const number = [...item.parentNode.children].indexOf(item) + 1;
+      item.setAttribute("aria-label", `Example ${number}`);
+    }
+  };
+  let asked = false;
+  new MutationObserver(() => {
+    if (!asked) {
+      asked = true;
+      requestAnimationFrame(() => { asked = false; mark(); });
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+  mark();
 }
 """
 
@@ -70,6 +92,8 @@ STYLE = """
 #sample-label .label { letter-spacing: 0.03em; user-select: text; overflow-wrap: anywhere; }
 #sample-label p { margin: 0.2rem 0; }
 
+/* A button must not hold another control; its own click opens the dialog all the same. */
+#batch-files button input[type="file"] { display: none; }
 #batch-status p { margin: 0.2rem 0; }
 /* The Model tab has nothing to read, so it takes the whole width. */
 #page-columns:has(#tab-model:not([style*="none"])) > #panel { display: none; }
@@ -105,7 +129,7 @@ STYLE = """
   #pad { height: 230px !important; overflow: hidden !important; }
   /* The editor leaves a border around the paper that a phone has no room for. */
   #pad .pixi-target { width: calc(100% + 44px) !important; margin-left: -22px; }
-  /* All five tabs, where Gradio would put some into a menu. */
+  /* All five tabs in one row. */
   #inputs .tab-container button { padding-left: 0.45rem; padding-right: 0.45rem; }
 }
 """
@@ -119,4 +143,8 @@ def theme() -> gr.themes.Base:
         neutral_hue="slate",
         font=fonts,
         font_mono=["ui-monospace", "Consolas", "monospace"],
+    ).set(
+        # The theme's own grey has a contrast of 2.6 to white; 4.5 is needed.
+        body_text_color_subdued="*neutral_500",
+        block_info_text_color="*neutral_500",
     )

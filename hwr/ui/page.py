@@ -57,7 +57,10 @@ def build(
     """
     read_many = read_many or one_by_one(read)
     with gr.Blocks(
-        title="Handwritten names", delete_cache=CLEANING, analytics_enabled=False
+        title="Handwritten names",
+        fill_width=True,
+        delete_cache=CLEANING,
+        analytics_enabled=False,
     ) as page:
         gr.Markdown(
             "# Handwritten names\n"
@@ -66,7 +69,10 @@ def build(
             elem_id="title",
         )
         with gr.Row(elem_id="page-columns"):
-            with gr.Column(scale=3, min_width=320), gr.Tabs(elem_id="inputs"):
+            with (
+                gr.Column(scale=3, min_width=480),
+                gr.Tabs(elem_id="inputs", overflow_behavior="wrap"),
+            ):
                 with gr.Tab(Draw.name, elem_id="tab-draw") as draw_tab:
                     draw = Draw(read)
                 with gr.Tab(Upload.name, elem_id="tab-upload") as upload_tab:
