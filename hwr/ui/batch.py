@@ -42,10 +42,10 @@ from hwr.ui.upload import uploaded
 #: check boxes would have no names for screen readers (Gradio 6.31).
 _COLUMNS = (
     ("No.", "number", "60px"),
-    ("Picture", "html", "190px"),
+    ("Picture", "html", "160px"),
     ("Name", "str", "150px"),
-    ("Sure %", "number", "80px"),
-    ("Checked", "str", "85px"),
+    ("Sure %", "number", "95px"),
+    ("Checked", "str", "110px"),
     ("Remark", "str", "150px"),
     ("File", "str", "190px"),
 )

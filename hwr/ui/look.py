@@ -18,7 +18,10 @@ SCRIPT = """
       lock.setAttribute("role", "img");
     }
     for (const button of document.querySelectorAll('[aria-label="common.upload"]')) {
+      // A button around the button that does it.
       button.setAttribute("aria-label", "Add files");
+      button.setAttribute("role", "group");
+      button.setAttribute("tabindex", "-1");
     }
     const unnamed = "button.gallery-item:not([aria-label]):has(img)";
     for (const item of document.querySelectorAll(unnamed)) {
@@ -92,8 +95,8 @@ STYLE = """
 #sample-label .label { letter-spacing: 0.03em; user-select: text; overflow-wrap: anywhere; }
 #sample-label p { margin: 0.2rem 0; }
 
-/* A button must not hold another control; its own click opens the dialog all the same. */
-#batch-files button input[type="file"] { display: none; }
+#model-card table { display: block; overflow-x: auto; }
+#model-card :is(td, th) { overflow-wrap: normal; word-break: normal; }
 #batch-status p { margin: 0.2rem 0; }
 /* The Model tab has nothing to read, so it takes the whole width. */
 #page-columns:has(#tab-model:not([style*="none"])) > #panel { display: none; }
@@ -147,4 +150,5 @@ def theme() -> gr.themes.Base:
         # The theme's own grey has a contrast of 2.6 to white; 4.5 is needed.
         body_text_color_subdued="*neutral_500",
         block_info_text_color="*neutral_500",
+        link_text_color_dark="*primary_400",
     )
