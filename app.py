@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -11,25 +12,59 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import gradio as gr
 
+#: Pictures offered on the Upload and Batch tabs.
+EXAMPLES = 8
+
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="app.py", description=__doc__)
-    parser.add_argument(
-        "--host", help="address to listen on (127.0.0.1; all addresses on a Hugging Face Space)"
+    """Parse the command line; what it leaves open is taken from the environment.
+
+    Raises:
+        ValueError: a variable of the environment holds no number.
+    """
+    parser = argparse.ArgumentParser(
+        prog="app.py", description=__doc__, epilog="Each option has a variable of the environment."
     )
-    parser.add_argument("--port", type=int, default=7860, help="port (%(default)s)")
-    parser.add_argument("--model", type=Path, help="model folder (assets/model)")
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("HWR_HOST"),
+        help="address to listen on ($HWR_HOST, else 127.0.0.1; all addresses on a Hugging Face "
+        "Space)",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=_number("HWR_PORT", 7860),
+        help="port ($HWR_PORT, else 7860)",
+    )
+    parser.add_argument("--model", type=Path, help="model folder ($HWR_MODEL, else assets/model)")
     parser.add_argument(
         "--data", type=Path, help="dataset folder to browse ($HWR_DATA, else assets/samples)"
     )
     parser.add_argument(
         "--queue-size",
         type=int,
-        default=32,
-        help="readings that may wait before visitors are asked to come back (%(default)s)",
+        default=_number("HWR_QUEUE_SIZE", 32),
+        help="readings that may wait before visitors are asked to come back ($HWR_QUEUE_SIZE, "
+        "else 32)",
+    )
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        default=os.environ.get("HWR_MCP") == "1",
+        help="offer the endpoints as tools to language models, too ($HWR_MCP=1); needs "
+        "pip install 'gradio[mcp]'",
     )
     return parser.parse_args(argv)
+
+
+def _number(name: str, default: int) -> int:
+    """Return the whole number in a variable of the environment."""
+    text = os.environ.get(name, str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"${name} must be a whole number. Received: {text!r}") from None
 
 
 def make_page(args: argparse.Namespace) -> gr.Blocks:
@@ -51,17 +86,25 @@ def make_page(args: argparse.Namespace) -> gr.Blocks:
     return build(
         reader,
         Samples(args.data or default_data(), spec.alphabet),
-        examples=Samples(SAMPLES, spec.alphabet).usable("test", 4),
+        read_many=reader.read_many,
+        examples=[s.path for s in Samples(SAMPLES, spec.alphabet).usable("test", EXAMPLES)],
+        model=model,
         about=about_model(model),
     )
 
 
 def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
-    """Serve `page`: to this machine alone, no folder, no analytics, no history."""
-    from hwr.image import MAX_BYTES
+    """Serve `page`: to this machine alone, no folder, no analytics, no history.
+
+    Raises:
+        ValueError: tools are asked for, but the package that offers them is missing.
+    """
+    from hwr.archive import MAX_ARCHIVE
     from hwr.ui.look import HEAD, SCRIPT, STYLE, theme
     from hwr.ui.page import READERS
 
+    if args.mcp and importlib.util.find_spec("mcp") is None:
+        raise ValueError("--mcp needs another package; install it with pip install 'gradio[mcp]'.")
     page.queue(default_concurrency_limit=READERS, max_size=args.queue_size)
     on_space = "SPACE_ID" in os.environ
     page.launch(
@@ -69,12 +112,13 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
         server_port=args.port,
         share=False,
         show_error=False,
-        max_file_size=MAX_BYTES,
+        # A single picture is refused above hwr.image.MAX_BYTES when it is read.
+        max_file_size=MAX_ARCHIVE,
         enable_monitoring=False,
         run_history=False,
         strict_cors=True,
         ssr_mode=False,
-        mcp_server=False,
+        mcp_server=args.mcp,
         allowed_paths=None,
         footer_links=["api"],
         theme=theme(),
@@ -90,7 +134,6 @@ def main(argv: list[str] | None = None) -> int:
     # Before Gradio is imported, which reads it at once.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    args = get_args(argv)
 
     from PIL import Image
 
@@ -99,6 +142,7 @@ def main(argv: list[str] | None = None) -> int:
     # Gradio decodes what the pad sends by itself, hwr.image has limits of its own.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses from twice this number on.
     try:
+        args = get_args(argv)
         launch(make_page(args), args)
     except (ValueError, OSError) as error:
         print(f"app.py: {error}", file=sys.stderr)

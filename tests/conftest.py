@@ -7,7 +7,10 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+import gc
 import socket
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -92,6 +95,15 @@ def write_folder(folder: Path, rows: list[tuple[str, str]], writers: bool = Fals
         lines.append(f"{name},{text}" + (f",w{number % 20}" if writers else ""))
     (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="module")
+def gradio() -> Iterator[None]:
+    """Sweep up the event loops that Gradio 6.31 leaves behind, before pytest finds them."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

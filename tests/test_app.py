@@ -7,11 +7,14 @@ import gc
 import io
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,7 @@ from hwr.recognizer import Reading
 from hwr.sample_set import write_samples
 from hwr.ui.about import about_model
 from hwr.ui.browse import Browse
-from hwr.ui.draw import drawing, white_pad
+from hwr.ui.draw import Draw, drawing, white_pad
 from hwr.ui.expected import expecting, reads_as_expected
 from hwr.ui.page import build
 from hwr.ui.panel import Panel, percent
@@ -200,6 +203,53 @@ def test_read_sample_takes_the_training_split_unless_told(client: Client) -> Non
     assert client.predict(index=8, api_name="/read_sample")["split"] == "train"
 
 
+def test_read_batch_returns_a_row_for_each_file_and_member(client: Client, tmp_path: Path) -> None:
+    single, many, broken = tmp_path / "a.png", tmp_path / "b.zip", tmp_path / "c.png"
+    single.write_bytes(png(60))
+    broken.write_bytes(png(60)[:50])
+    with zipfile.ZipFile(many, "w") as packed:
+        packed.writestr("x/one.png", png(64))
+        packed.writestr("x/white.png", png(shade=255))
+    files = [handle_file(str(path)) for path in (single, many, broken)]
+    rows = client.predict(files, api_name="/read_batch")
+    assert [(row["file"], row["text"], row["verdict"]) for row in rows] == [
+        ("a.png", "W 60", "please check"),
+        ("x/one.png", "W 64", "please check"),
+        ("x/white.png", "", "nothing written"),
+        ("c.png", "", "cannot be read"),
+    ]
+    assert [row["confidence"] for row in rows] == [0.5, 0.5, 1.0, None]
+    assert [row["problem"] for row in rows[:3]] == [None] * 3
+    check_sentence(rows[3]["problem"], tmp_path)
+    with pytest.raises(AppError, match="There are no pictures"):
+        client.predict([], api_name="/read_batch")
+
+
+def test_the_snippets_of_the_readme_run(address: str, tmp_path: Path) -> None:
+    readme = (Path(app.__file__).parent / "README.md").read_text()
+    section = readme.split("## From another program")[1].split("\n## ")[0]
+    (tmp_path / "scan.png").write_bytes(png(60))
+    with zipfile.ZipFile(tmp_path / "forms.zip", "w") as packed:
+        packed.writestr("one.png", png(64))
+    snippets = re.findall(r"```(\w*)\n(.*?)```", section, re.DOTALL)
+    assert [kind for kind, _ in snippets] == ["python", "sh"]
+    for kind, text in snippets:
+        text = text.replace("http://127.0.0.1:7860", address).replace('17, "test"', '2, "test"')
+        command = [sys.executable, "-c", text] if kind == "python" else ["bash", "-euo", "pipefail"]
+        answer = subprocess.run(
+            command,
+            cwd=tmp_path,
+            input=None if kind == "python" else text,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stderr
+        for expected in ("W 60", "W 64", '"index": 2' if kind == "sh" else "'index': 2"):
+            assert expected in answer.stdout.replace('":', '": ').replace("  ", " ")
+
+
 def check_sentence(message: str, *private: Path) -> None:
     """Assert that a message is one sentence for a person, without a path or a trace."""
     assert 10 < len(message) < 200
@@ -265,7 +315,7 @@ def test_a_missing_dataset_is_told_without_its_path(tmp_path: Path) -> None:
 
 def test_only_the_named_endpoints_are_public(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/read", "/read_sample"}
+    assert set(endpoints) == {"/read", "/read_sample", "/read_batch"}
     assert [p["parameter_name"] for p in endpoints["/read_sample"]["parameters"]] == [
         "index",
         "split",
@@ -307,12 +357,22 @@ def test_a_path_of_the_server_is_not_read(address: str, folder: Path) -> None:
         assert code >= 400, meta
 
 
-def test_a_file_above_the_limit_is_refused(address: str) -> None:
-    big = bytes(5 * 1024 * 1024 + 1)
-    body = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
-    body += big + b"\r\n--b--\r\n"
-    headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    assert status(f"{address}/gradio_api/upload", data=body, headers=headers) == 413
+def test_a_path_of_the_server_is_not_read_in_a_batch(address: str, folder: Path) -> None:
+    picture = next(folder.glob("train_v2/train/*.jpg"))
+    files = [{"path": str(picture), "orig_name": "a.jpg", "meta": {}}]
+    code = status(
+        f"{address}/gradio_api/run/read_batch",
+        headers={"Content-Type": "application/json"},
+        data=json.dumps({"data": [files]}).encode(),
+    )
+    assert code >= 400
+
+
+def test_a_picture_above_the_limit_is_refused(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "big.png"
+    file.write_bytes(png() + bytes(5 * 1024 * 1024))
+    with pytest.raises(AppError, match=r"5\.0\d* MB|limit"):
+        client.predict(handle_file(str(file)), api_name="/read")
 
 
 def test_the_page_loads_nothing_from_elsewhere(address: str) -> None:
@@ -336,12 +396,39 @@ def test_defaults_bind_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPACE_ID", raising=False)
     app.launch(Page(), app.get_args([]))  # type: ignore[arg-type]
     assert (taken["server_name"], taken["server_port"]) == ("127.0.0.1", 7860)
-    assert (taken["share"], taken["max_size"], taken["max_file_size"]) == (False, 32, 5 << 20)
+    assert (taken["share"], taken["max_size"], taken["max_file_size"]) == (False, 32, 100 << 20)
     monkeypatch.setenv("SPACE_ID", "someone/names")
     app.launch(Page(), app.get_args([]))  # type: ignore[arg-type]
     assert taken["server_name"] == "0.0.0.0"
     app.launch(Page(), app.get_args(["--host", "127.0.0.1"]))  # type: ignore[arg-type]
     assert taken["server_name"] == "127.0.0.1"
+    assert taken["mcp_server"] is False
+
+
+def test_options_come_from_the_environment_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"HWR_HOST": "0.0.0.0", "HWR_PORT": "80", "HWR_QUEUE_SIZE": "5", "HWR_MCP": "1"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    args = app.get_args([])
+    assert (args.host, args.port, args.queue_size, args.mcp) == ("0.0.0.0", 80, 5, True)
+    args = app.get_args(["--host", "::1", "--port", "81", "--queue-size", "6"])
+    assert (args.host, args.port, args.queue_size) == ("::1", 81, 6)
+
+
+def test_a_port_that_is_no_number_ends_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HWR_PORT", "http")
+    assert app.main([]) == 2
+    assert capsys.readouterr().err == (
+        "app.py: $HWR_PORT must be a whole number. Received: 'http'\n"
+    )
+
+
+def test_tools_without_their_package_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"install it with pip install 'gradio\[mcp\]'"):
+        app.launch(None, app.get_args(["--mcp"]))  # type: ignore[arg-type]
 
 
 def test_a_bad_model_folder_ends_the_program(
@@ -393,8 +480,20 @@ def test_percent_claims_no_certainty(probability: float, text: str) -> None:
 
 def test_an_untouched_pad_is_white_paper() -> None:
     for value in (None, {"background": None, "layers": [], "composite": None}, white_pad()):
-        assert drawing(value).shape == (200, 800)
+        assert drawing(value).shape == (300, 800)
         assert drawing(value).min() == 255
+
+
+def test_an_example_lies_on_the_pad_as_its_background() -> None:
+    import gradio as gr
+
+    with gr.Blocks(analytics_enabled=False):
+        pad, headline, *_ = Draw(measure).show_example(1)
+    assert pad["background"].shape == (300, 800)
+    assert "W 800" in headline
+    assert (drawing({**pad, "composite": None}) == pad["background"]).all()
+    drawn = np.zeros((300, 800), np.uint8)
+    assert (drawing({**pad, "composite": drawn}) == drawn).all()
 
 
 def text_of(html: str) -> str:
@@ -430,6 +529,24 @@ def test_browse_steps_through_the_indices_and_stops_at_the_ends(
         assert index in (1, 3, 4)
     assert browse("current", "validation", 77)[0] == 1
     assert browse("current", "validation", 3)[0] == 3
+
+
+def test_browse_finds_readings_of_a_kind(browse: Callable[..., list[Any]]) -> None:
+    # `measure` reads no name right, and every picture with half its confidence.
+    assert browse("first_error", "validation", 4)[0] == 1
+    assert browse("kind", "validation", 3, "wrong")[0] == 3
+    assert [browse("next", "validation", i, "unsure")[0] for i in (None, 1, 3)] == [1, 2, 4]
+    assert [browse("previous", "validation", i, "wrong")[0] for i in (4, 2)] == [3, 1]
+    assert browse("random", "validation", 2, "wrong")[0] in (1, 3, 4)
+    index, picture, label, headline, *_ = browse("next", "validation", 4, "wrong")
+    assert (index, picture, label) == (4, None, "")
+    assert "Looked at 0 pictures, and no reading is wrong: there are no more" in headline
+    assert "no reading is empty" in browse("kind", "validation", 1, "empty")[3]
+    assert "A split is one of" in browse("first_error", "odd", 1)[3]
+
+
+def test_browse_shows_the_example_that_was_clicked(browse: Callable[..., list[Any]]) -> None:
+    assert browse("example", 2)[:2] == ["validation", 3]
 
 
 def test_browse_says_which_rows_are_not_scored(tmp_path: Path) -> None:

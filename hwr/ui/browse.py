@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -14,8 +15,12 @@ from hwr.image import ImageError
 from hwr.recognizer import Reading
 from hwr.ui.panel import Panel
 from hwr.ui.pictures import picture_file
-from hwr.ui.reader import Read
+from hwr.ui.reader import Read, ReadMany, one_by_one
 from hwr.ui.samples import Found, Samples
+from hwr.ui.search import KINDS, Search
+
+#: How many pictures of the split can be clicked.
+EXAMPLES = 8
 
 
 class Browse:
@@ -23,10 +28,11 @@ class Browse:
 
     name = "Browse"
 
-    def __init__(self, read: Read, samples: Samples) -> None:
+    def __init__(self, read: Read, samples: Samples, read_many: ReadMany | None = None) -> None:
         """Lay the tab out in the current Gradio context."""
         self._read = read
         self._samples = samples
+        self._search = Search(read_many or one_by_one(read), samples)
         self._rng = random.Random()
         with gr.Row():
             self.split = gr.Dropdown(
@@ -39,12 +45,22 @@ class Browse:
             self.index = gr.Number(
                 1, precision=0, label="Index", elem_id="sample-index", min_width=120
             )
+            self.kind = gr.Dropdown(
+                list(KINDS),
+                value="all",
+                label="Only readings that are",
+                elem_id="sample-filter",
+                min_width=120,
+            )
         with gr.Row():
             self.previous = gr.Button(
                 "Previous", elem_id="sample-previous", size="md", min_width=80
             )
             self.next = gr.Button("Next", elem_id="sample-next", size="md", min_width=80)
             self.random = gr.Button("Random", elem_id="sample-random", size="md", min_width=80)
+            self.error = gr.Button(
+                "First error", elem_id="sample-first-error", size="md", min_width=110
+            )
         self.picture = gr.Image(
             label="The picture",
             elem_id="sample-picture",
@@ -56,6 +72,15 @@ class Browse:
             alt_text="the picture of the dataset",
         )
         self.label = gr.HTML(elem_id="sample-label")
+        self._examples = self._samples.usable("validation", EXAMPLES)
+        self.examples = gr.Dataset(
+            components=["image"],
+            samples=[[str(sample.path)] for sample in self._examples],
+            label="Examples",
+            type="index",
+            elem_id="sample-examples",
+            visible=bool(self._examples),
+        )
 
     def show(self, split: str, index: int | None) -> list[Any]:
         """Return index, picture and label, then the panel's values, for one sample."""
@@ -84,41 +109,78 @@ class Browse:
         """Return what `show` returns for the first sample of a split."""
         return self._show_chosen(split, None, self._samples.first)
 
-    def show_next(self, split: str, index: int | None) -> list[Any]:
-        """Return what `show` returns for the sample after `index`; the last one stays."""
-        return self._show_chosen(
-            split,
-            index,
-            lambda name: (
-                self._samples.first(name) if index is None else self._samples.after(name, index)
-            ),
+    def show_next(self, split: str, index: int | None, kind: str = "all") -> list[Any]:
+        """Return what `show` returns for the next sample of a kind; the last one stays."""
+        if kind == "all":
+            return self._show_chosen(
+                split,
+                index,
+                lambda name: (
+                    self._samples.first(name) if index is None else self._samples.after(name, index)
+                ),
+            )
+        return self._show_found(
+            split, index, kind, lambda all_: all_[bisect_right(all_, index or 0) :]
         )
 
-    def show_previous(self, split: str, index: int | None) -> list[Any]:
-        """Return what `show` returns for the sample before `index`; the first one stays."""
-        return self._show_chosen(
-            split,
-            index,
-            lambda name: (
-                self._samples.first(name) if index is None else self._samples.before(name, index)
-            ),
+    def show_previous(self, split: str, index: int | None, kind: str = "all") -> list[Any]:
+        """Return what `show` returns for the sample of a kind before; the first one stays."""
+        if kind == "all":
+            return self._show_chosen(
+                split,
+                index,
+                lambda name: (
+                    self._samples.first(name)
+                    if index is None
+                    else self._samples.before(name, index)
+                ),
+            )
+        return self._show_found(
+            split, index, kind, lambda all_: all_[: bisect_left(all_, index or 0)][::-1]
         )
 
-    def show_random(self, split: str, index: int | None) -> list[Any]:
-        """Return what `show` returns for any other sample."""
-        return self._show_chosen(
-            split, index, lambda name: self._samples.random(name, index, self._rng)
+    def show_random(self, split: str, index: int | None, kind: str = "all") -> list[Any]:
+        """Return what `show` returns for any other sample of a kind."""
+        if kind == "all":
+            return self._show_chosen(
+                split, index, lambda name: self._samples.random(name, index, self._rng)
+            )
+        return self._show_found(split, index, kind, lambda all_: self._shuffled(all_, index))
+
+    def show_kind(self, split: str, index: int | None, kind: str) -> list[Any]:
+        """Return what `show` returns for the first sample of a kind from `index` on."""
+        return self._show_found(
+            split, index, kind, lambda all_: all_[bisect_left(all_, index or 0) :]
         )
+
+    def show_first_error(self, split: str, index: int | None) -> list[Any]:
+        """Return what `show` returns for the first sample of a split that is read wrong."""
+        return self._show_found(split, index, "wrong", lambda all_: all_)
+
+    def show_example(self, number: int) -> list[Any]:
+        """Return the split, then what `show` returns for one of the examples."""
+        sample = self._examples[number]
+        return [sample.split, *self.show(sample.split, sample.index)]
 
     def listen(self, panel: Panel, tab: gr.Tab) -> None:
         """Show each sample asked for."""
         place, own = [self.split, self.index], [self.index, self.picture, self.label]
+        filtered = [*place, self.kind]
         panel.turn_to(self.name, tab, self.show_current, place, own)
         # `input` is fired by people alone, so that an index set by a button is not read twice.
         panel.follow(self.name, [self.split.input], self.show_first, [self.split], own)
-        panel.follow(self.name, [self.previous.click], self.show_previous, place, own)
-        panel.follow(self.name, [self.next.click], self.show_next, place, own)
-        panel.follow(self.name, [self.random.click], self.show_random, place, own)
+        panel.follow(self.name, [self.kind.input], self.show_kind, filtered, own)
+        panel.follow(self.name, [self.previous.click], self.show_previous, filtered, own)
+        panel.follow(self.name, [self.next.click], self.show_next, filtered, own)
+        panel.follow(self.name, [self.random.click], self.show_random, filtered, own)
+        panel.follow(self.name, [self.error.click], self.show_first_error, place, own)
+        panel.follow(
+            self.name,
+            [self.examples.click],
+            self.show_example,
+            [self.examples],
+            [self.split, *own],
+        )
         # The index itself stays as it is while it is being typed.
         panel.follow(self.name, [self.index.input], self._show_typed, place, own[1:])
 
@@ -133,6 +195,35 @@ class Browse:
             return self.show(split, choose(split))
         except DatasetError as error:
             return [index, None, "", *Panel.refusal(str(error))]
+
+    def _shuffled(self, indices: Sequence[int], last: int | None) -> list[int]:
+        """Return the indices in any order, the one shown now last."""
+        others = [index for index in indices if index != last]
+        self._rng.shuffle(others)
+        return others + [index for index in indices if index == last]
+
+    def _show_found(
+        self,
+        split: str,
+        index: int | None,
+        kind: str,
+        choose: Callable[[Sequence[int]], Sequence[int]],
+    ) -> list[Any]:
+        """Return what `show` returns for the first sample of a kind among those that are chosen.
+
+        Where the search pauses, the index stands at the last picture that was looked at.
+        """
+        try:
+            hit = self._search.find(split, choose(self._samples.indices(split)), kind)
+        except DatasetError as error:
+            return [index, None, "", *Panel.refusal(str(error))]
+        if hit.index is not None:
+            return self.show(split, hit.index)
+        looked = "1 picture" if hit.looked == 1 else f"{hit.looked:,} pictures"
+        message = f"Looked at {looked}, and no reading is {kind}"
+        message += ": there are no more this way." if hit.ended else "; press again to go on."
+        place = index if hit.ended or hit.last is None else hit.last
+        return [place, None, "", *Panel.refusal(message)]
 
 
 def _label(found: Found, reading: Reading | None) -> str:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.hand import Hand, trace_name
 from hwr.ui.panel import Panel
 from hwr.ui.reader import Read
 
-WIDTH, HEIGHT = 800, 200
+#: Pixels of the paper; high enough for a finger on a phone, where it is 370 wide.
+WIDTH, HEIGHT = 800, 300
 PEN, RUBBER = 8, 32
+
+#: Names that a click puts on the pad, and the seeds of the hands that write them.
+EXAMPLES = (("ANNA", 1), ("MARTIN", 2), ("LE GALL", 3), ("O'NEIL", 4))
 
 
 def white_pad() -> dict[str, Any]:
@@ -27,10 +33,29 @@ def white_pad() -> dict[str, Any]:
 def drawing(value: dict[str, Any] | None) -> NDArray[np.uint8]:
     """Return what is drawn on the pad, (HEIGHT, WIDTH) uint8; an untouched pad is white.
 
-    Of the value only the composite holds the ink in every image mode.
+    Of the value only the composite holds the ink in every image mode; before the first stroke
+    there is none, and an example is the background.
     """
-    composite = value.get("composite") if value else None
-    return _paper() if composite is None else np.asarray(composite, np.uint8)
+    for part in ("composite", "background"):
+        if value and value.get(part) is not None:
+            return np.asarray(value[part], np.uint8)
+    return _paper()
+
+
+def write(text: str, seed: int) -> NDArray[np.uint8]:
+    """Return a pad on which a drawn hand has written `text`, (HEIGHT, WIDTH) uint8."""
+    rng = np.random.default_rng(seed)
+    strokes = trace_name(text, Hand(seed=seed), rng)
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = min(0.7 * WIDTH / (high - low)[0], 0.4 * HEIGHT / (high - low)[1])
+    middle = np.array([WIDTH, HEIGHT]) / 2
+    pad = _paper()
+    for stroke in strokes:
+        # In sixteenths of a pixel, as polylines takes them with shift=4.
+        line = np.round(16 * ((stroke - (low + high) / 2) * scale + middle)).astype(np.int32)
+        cv2.polylines(pad, [line], False, 0, PEN, cv2.LINE_AA, shift=4)
+    return pad
 
 
 def _paper() -> NDArray[np.uint8]:
@@ -47,7 +72,7 @@ class Draw:
         self._read = read
         self.pad = gr.Sketchpad(
             value=white_pad(),
-            height=260,
+            height=340,
             label="Write a name",
             elem_id="pad",
             image_mode="L",
@@ -60,15 +85,30 @@ class Draw:
             eraser=gr.Eraser(default_size=RUBBER),
         )
         self.clear = gr.Button("Clear the pad", elem_id="clear-pad", size="sm")
+        self.examples = gr.Dataset(
+            components=["textbox"],
+            samples=[[text] for text, _ in EXAMPLES],
+            label="Examples",
+            type="index",
+            elem_id="pad-examples",
+        )
 
     def show(self, value: dict[str, Any] | None) -> list[Any]:
         """Return the panel's values for what is on the pad."""
         return Panel.result(self._read(drawing(value)))
 
+    def show_example(self, number: int) -> list[Any]:
+        """Return a written pad and the panel's values for it."""
+        value = {**white_pad(), "background": write(*EXAMPLES[number])}
+        return [value, *self.show(value)]
+
     def listen(self, panel: Panel, tab: gr.Tab) -> None:
         """Let the panel follow the pen."""
         # The first stroke on a pad with a background fires `input` alone, later ones both.
         panel.follow(self.name, [self.pad.input, self.pad.change], self.show, [self.pad])
+        panel.follow(
+            self.name, [self.examples.click], self.show_example, [self.examples], [self.pad]
+        )
         panel.turn_to(self.name, tab, self.show, [self.pad])
         gr.on(
             [self.pad.clear, self.clear.click],

@@ -102,16 +102,21 @@ def checked_roster(roster: Any) -> str:
     return roster or ""
 
 
-@contextmanager
-def expecting(roster: str | None, prior: str | None = None) -> Iterator[None]:
-    """Let readings of this thread expect the names of `roster`, as typed, and lean as told."""
+def reading_options(roster: str | None, prior: str | None = None) -> dict[str, Any]:
+    """Return what `Recognizer.read` and `read_many` are told of `roster`, as typed, and `prior`."""
     options: dict[str, Any] = {}
     if roster and roster.strip():
         options["roster"] = roster
     choice = _PRIORS.get(prior or "", "auto")
     if choice != "auto":
         options["prior"] = choice
-    token = _options.set(options)
+    return options
+
+
+@contextmanager
+def expecting(roster: str | None, prior: str | None = None) -> Iterator[None]:
+    """Let readings of this thread expect the names of `roster`, as typed, and lean as told."""
+    token = _options.set(reading_options(roster, prior))
     try:
         yield
     finally:

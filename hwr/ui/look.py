@@ -4,19 +4,50 @@ from __future__ import annotations
 
 import gradio as gr
 
-#: Runs once in the browser. Results are announced to screen readers as they change.
+#: Runs once in the browser. Results are announced to screen readers as they change, and what
+#: Gradio 6.31 leaves without a name or a role gets one, whenever it appears.
 SCRIPT = """
 () => {
-  for (const text of document.querySelectorAll("#headline .prose, #sample-label .prose")) {
-    text.setAttribute("aria-live", "polite");
-  }
+  const mark = () => {
+    for (const id of ["headline", "sample-label", "batch-status"]) {
+      for (const text of document.querySelectorAll(`#${id} .prose:not([aria-live])`)) {
+        text.setAttribute("aria-live", "polite");
+      }
+    }
+    for (const lock of document.querySelectorAll('[aria-label="Static column"]:not([role])')) {
+      lock.setAttribute("role", "img");
+    }
+    for (const button of document.querySelectorAll('[aria-label="common.upload"]')) {
+      // A button around the button that does it.
+      button.setAttribute("aria-label", "Add files");
+      button.setAttribute("role", "group");
+      button.setAttribute("tabindex", "-1");
+    }
+    const unnamed = "button.gallery-item:not([aria-label]):has(img)";
+    for (const item of document.querySelectorAll(unnamed)) {
+      const number = [...item.parentNode.children].indexOf(item) + 1;
+      item.setAttribute("aria-label", `Example ${number}`);
+    }
+  };
+  let asked = false;
+  new MutationObserver(() => {
+    if (!asked) {
+      asked = true;
+      requestAnimationFrame(() => { asked = false; mark(); });
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+  mark();
 }
 """
 
 #: Gradio confines STYLE to what lies inside its container; this is about the container.
 HEAD = """
 <style>
-.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+.gradio-container {
+  width: 100%; min-width: 0 !important; max-width: 1280px !important; margin: 0 auto !important;
+}
+/* Wide tables scroll, instead of widening the page. */
+.gradio-container :is(main, main > .column, .tabs, .tabitem, .tabitem > .column) { min-width: 0; }
 footer .divider { display: none !important; }
 @media (max-width: 640px) {
   .gradio-container > .main { padding-left: 10px !important; padding-right: 10px !important; }
@@ -64,6 +95,12 @@ STYLE = """
 #sample-label .label { letter-spacing: 0.03em; user-select: text; overflow-wrap: anywhere; }
 #sample-label p { margin: 0.2rem 0; }
 
+#model-card table { display: block; overflow-x: auto; }
+#model-card :is(td, th) { overflow-wrap: normal; word-break: normal; }
+#batch-status p { margin: 0.2rem 0; }
+/* The Model tab has nothing to read, so it takes the whole width. */
+#page-columns:has(#tab-model:not([style*="none"])) > #panel { display: none; }
+
 /* Parts of the panel that have nothing to show take no room. */
 #letters:has(.empty), #candidates:has(.empty), #steps:has(.empty), #timeline:has(.empty) {
   display: none;
@@ -71,6 +108,14 @@ STYLE = """
 /* The caption lies above the letters, not on them. */
 #timeline { padding-top: 2rem !important; }
 #letters .textspan, #letters .text { color: var(--body-text-color); font-size: var(--text-lg); }
+
+:is(#examples, #sample-examples) .gallery {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)); gap: 0.4rem;
+}
+:is(#examples, #sample-examples) .gallery :is(button, .container, img) {
+  width: 100%; max-width: none; height: 44px; max-height: none;
+}
+:is(#examples, #sample-examples) img { object-fit: contain; background: white; }
 
 /* Pictures of names are wide and low; captions stand below them, not on the ink. */
 #steps .gallery-container, #steps .grid-wrap { height: auto; min-height: 0; max-height: none; }
@@ -88,10 +133,11 @@ STYLE = """
 #pad .half-container { flex-direction: row; width: auto; }
 #pad [aria-label="Color"], #pad [title="Color"] { display: none; }
 @media (max-width: 640px) {
-  #pad { height: 200px !important; overflow: hidden !important; }
+  #pad { height: 230px !important; overflow: hidden !important; }
   /* The editor leaves a border around the paper that a phone has no room for. */
-  #pad .image-container { width: calc(100% + 48px); margin: 0 -24px; }
-  #pad .top-panel { right: 24px; }
+  #pad .pixi-target { width: calc(100% + 44px) !important; margin-left: -22px; }
+  /* All five tabs in one row. */
+  #inputs .tab-container button { padding-left: 0.45rem; padding-right: 0.45rem; }
 }
 """
 
@@ -104,4 +150,9 @@ def theme() -> gr.themes.Base:
         neutral_hue="slate",
         font=fonts,
         font_mono=["ui-monospace", "Consolas", "monospace"],
+    ).set(
+        # The theme's own grey has a contrast of 2.6 to white; 4.5 is needed.
+        body_text_color_subdued="*neutral_500",
+        block_info_text_color="*neutral_500",
+        link_text_color_dark="*primary_400",
     )

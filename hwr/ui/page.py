@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from hwr.batch_reading import BatchError, find_pictures, read_batch
 from hwr.dataset import DatasetError
 from hwr.image import ImageError
 from hwr.names import RosterError
+from hwr.ui.batch import Batch, uploaded_files
 from hwr.ui.browse import Browse
 from hwr.ui.draw import Draw
-from hwr.ui.expected import Expected, checked_roster, expecting, reads_as_expected
+from hwr.ui.expected import (
+    Expected,
+    checked_roster,
+    expecting,
+    reading_options,
+    reads_as_expected,
+)
+from hwr.ui.model_tab import ModelTab
 from hwr.ui.panel import Panel
-from hwr.ui.reader import Read
-from hwr.ui.record import ReadingRecord, SampleRecord, reading_record, sample_record
+from hwr.ui.reader import Read, ReadMany, one_by_one
+from hwr.ui.record import (
+    ReadingRecord,
+    RowRecord,
+    SampleRecord,
+    reading_record,
+    row_record,
+    sample_record,
+)
 from hwr.ui.samples import Samples
 from hwr.ui.upload import Upload, uploaded
 
@@ -29,36 +46,54 @@ CLEANING = (3600, 3600)
 
 
 def build(
-    read: Read, samples: Samples, *, examples: Sequence[Path] = (), about: str = ""
+    read: Read,
+    samples: Samples,
+    *,
+    read_many: ReadMany | None = None,
+    examples: Sequence[Path] = (),
+    model: Path | None = None,
+    about: str = "",
 ) -> gr.Blocks:
     """Return the page, not yet served.
 
     Args:
         read: turns a picture (path, bytes or array) into a reading, or raises ImageError.
         samples: the dataset of the Browse tab.
-        examples: pictures offered on the Upload tab.
+        read_many: reads many pictures faster than one by one.
+        examples: pictures offered on the Upload and Batch tabs.
+        model: folder of the model that the Model tab tells about; without it there is none.
         about: Markdown about the model.
     """
+    read_many = read_many or one_by_one(read)
     read = reads_as_expected(read)
     with gr.Blocks(
-        title="Handwritten names", delete_cache=CLEANING, analytics_enabled=False
+        title="Handwritten names",
+        fill_width=True,
+        delete_cache=CLEANING,
+        analytics_enabled=False,
     ) as page:
         gr.Markdown(
             "# Handwritten names\n"
-            "Draw a name, give a picture of one, or leaf through a dataset, and see what it says.",
+            "Draw a name, give a picture of one or of hundreds, or leaf through a dataset, and see "
+            "what it says and how sure that is.",
             elem_id="title",
         )
-        with gr.Row():
-            with gr.Column(scale=3, min_width=320):
-                with gr.Tabs(elem_id="inputs"):
+        with gr.Row(elem_id="page-columns"):
+            with gr.Column(scale=3, min_width=480):
+                with gr.Tabs(elem_id="inputs", overflow_behavior="wrap"):
                     with gr.Tab(Draw.name, elem_id="tab-draw") as draw_tab:
                         draw = Draw(read)
                     with gr.Tab(Upload.name, elem_id="tab-upload") as upload_tab:
                         upload = Upload(read, examples)
                     with gr.Tab(Browse.name, elem_id="tab-browse") as browse_tab:
-                        browse = Browse(read, samples)
+                        browse = Browse(read, samples, read_many)
+                    with gr.Tab(Batch.name, elem_id="tab-batch") as batch_tab:
+                        batch = Batch(read, read_many, examples)
+                    if model is not None:
+                        with gr.Tab(ModelTab.name, elem_id="tab-model") as model_tab:
+                            shown = ModelTab(model)
                 expected = Expected()
-            with gr.Column(scale=2, min_width=320):
+            with gr.Column(scale=2, min_width=320, elem_id="panel"):
                 panel = Panel(Draw.name, expected)
         panel.timeline.render()
         panel.steps.render()
@@ -67,12 +102,17 @@ def build(
         draw.listen(panel, draw_tab)
         upload.listen(panel, upload_tab)
         browse.listen(panel, browse_tab)
-        _add_endpoints(upload, read, samples)
+        batch.listen(panel, batch_tab)
+        if model is not None:
+            shown.listen(panel, model_tab)
+        _add_endpoints(upload, batch, read, read_many, samples)
     return page
 
 
-def _add_endpoints(upload: Upload, read: Read, samples: Samples) -> None:
-    """Add /read and /read_sample to the page in the current Gradio context."""
+def _add_endpoints(
+    upload: Upload, batch: Batch, read: Read, read_many: ReadMany, samples: Samples
+) -> None:
+    """Add /read, /read_sample and /read_batch to the page in the current Gradio context."""
 
     def read_picture(picture: dict[str, Any] | None, roster: str = "") -> ReadingRecord:
         """Read the one handwritten name in a picture file.
@@ -105,7 +145,21 @@ def _add_endpoints(upload: Upload, read: Read, samples: Samples) -> None:
         except (DatasetError, ImageError, RosterError) as error:
             raise _refusal(error) from None
 
-    # Files reach an endpoint safely through a component alone, hence a button that nobody sees.
+    def read_files(pictures: list[dict[str, Any]] | None, roster: str = "") -> list[RowRecord]:
+        """Read many pictures, each with one handwritten name; ZIP files of pictures, too.
+
+        Args:
+            pictures: up to 2,000 files; what cannot be read has its reason as `problem`.
+            roster: the names that can occur, one a line; empty where any name can.
+        """
+        try:
+            sources = find_pictures(uploaded_files(pictures))
+            many = partial(read_many, **reading_options(checked_roster(roster)))
+            return [row_record(row) for rows in read_batch(many, sources) for row in rows]
+        except (BatchError, ImageError, RosterError) as error:
+            raise _refusal(error) from None
+
+    # Files reach an endpoint safely through a component alone, hence buttons that nobody sees.
     gr.Button(visible=False).click(
         read_picture,
         [upload.picture, gr.Textbox("", visible=False, label="roster")],
@@ -113,6 +167,15 @@ def _add_endpoints(upload: Upload, read: Read, samples: Samples) -> None:
         preprocess=False,
         api_name="read",
         concurrency_id="read",
+        show_progress="hidden",
+    )
+    gr.Button(visible=False).click(
+        read_files,
+        [batch.files, gr.Textbox("", visible=False, label="roster")],
+        gr.JSON(visible=False),
+        preprocess=False,
+        api_name="read_batch",
+        concurrency_id="batch",
         show_progress="hidden",
     )
     gr.api(read_sample, api_name="read_sample", concurrency_id="read")

@@ -49,7 +49,7 @@ class Panel:
             tab: name of the tab that is in front when the page opens.
             expected: what readings of all tabs take into account.
         """
-        self._expected = expected
+        self.expected = expected
         self._front = gr.State(tab)
         # One component for all that is text: each output that changes makes the pad send its
         # picture to the server again (Gradio 6.31), which delays the reading that follows.
@@ -109,7 +109,7 @@ class Panel:
         gr.on(
             triggers,
             self._in_front(name, show, len(own)),
-            [self._front, *self._expected.inputs, *inputs],
+            [self._front, *self.expected.inputs, *inputs],
             [*own, *self.outputs],
             **_READING,
             **settings,
@@ -136,15 +136,15 @@ class Panel:
         tab.select(None, None, self.outputs, js=_EMPTY_SCRIPT)
         tab.select(
             show_tab,
-            [*self._expected.inputs, *inputs],
+            [*self.expected.inputs, *inputs],
             [self._front, *own, *self.outputs],
             **_READING,
             **settings,
         )
-        self.follow(name, self._expected.changes, show, inputs, own, **settings)
-        self._expected.filled.success(
+        self.follow(name, self.expected.changes, show, inputs, own, **settings)
+        self.expected.filled.success(
             self._in_front(name, show, len(own)),
-            [self._front, *self._expected.inputs, *inputs],
+            [self._front, *self.expected.inputs, *inputs],
             [*own, *self.outputs],
             **_READING,
             **settings,

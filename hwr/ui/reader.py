@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, Protocol
 
 import numpy as np
 
+from hwr.image import ImageError
 from hwr.recognizer import Reading
 
 _log = logging.getLogger(__name__)
 
 #: Reads a picture; `roster` and `prior`, as of `Recognizer.read`, only where a person set them.
 Read = Callable[..., Reading]
+ReadMany = Callable[..., Iterator[Reading | ImageError]]
 
 
 class Recognizes(Protocol):
@@ -24,6 +26,10 @@ class Recognizes(Protocol):
     @property
     def read(self) -> Read:
         """Read one picture, as `Recognizer.read`."""
+
+    @property
+    def read_many(self) -> ReadMany:
+        """Read many pictures, as `Recognizer.read_many`."""
 
 
 class Reader:
@@ -38,6 +44,10 @@ class Reader:
         """Read one picture, as `Recognizer.read`; what went wrong at loading is raised here."""
         return self._recognizer.result().read(source, **options)
 
+    def read_many(self, sources: Iterable[Any], **options: Any) -> Iterator[Reading | ImageError]:
+        """Read many pictures, as `Recognizer.read_many`."""
+        return self._recognizer.result().read_many(sources, **options)
+
     def _run(self, load: Callable[[], Recognizes]) -> None:
         try:
             recognizer = load()
@@ -48,6 +58,19 @@ class Reader:
             self._recognizer.set_exception(error)
         else:
             self._recognizer.set_result(recognizer)
+
+
+def one_by_one(read: Read) -> ReadMany:
+    """Return what reads many pictures by reading each alone."""
+
+    def read_many(sources: Iterable[Any], **options: Any) -> Iterator[Reading | ImageError]:
+        for source in sources:
+            try:
+                yield read(source, **options)
+            except ImageError as error:
+                yield error
+
+    return read_many
 
 
 def _warm_up_pictures() -> list[np.ndarray]:

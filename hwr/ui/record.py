@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from hwr.batch_reading import Row
 from hwr.dataset import Sample
 from hwr.recognizer import Reading
 
@@ -55,6 +56,17 @@ class SampleRecord(ReadingRecord):
     file: str
 
 
+class RowRecord(TypedDict):
+    """One picture of a batch; `problem` says why it cannot be read, else it is None."""
+
+    file: str
+    text: str
+    confidence: float | None
+    verdict: str
+    notes: list[str]
+    problem: str | None
+
+
 def reading_record(reading: Reading) -> ReadingRecord:
     """Return `reading` as JSON holds it, without the pictures of its steps."""
     return {
@@ -90,4 +102,16 @@ def sample_record(reading: Reading, sample: Sample) -> SampleRecord:
         "index": sample.index,
         "split": sample.split,
         "file": sample.path.name,
+    }
+
+
+def row_record(row: Row) -> RowRecord:
+    """Return a row of a batch as JSON holds it."""
+    return {
+        "file": row.source.name,
+        "text": row.text,
+        "confidence": row.confidence,
+        "verdict": row.verdict,
+        "notes": list(row.notes),
+        "problem": row.problem,
     }

@@ -62,41 +62,46 @@ class Samples:
         position = bisect_left(opened.indices, index) + 1
         return Found(sample, opened.dropped.get(index), position, len(opened.indices))
 
+    def indices(self, split: str) -> tuple[int, ...]:
+        """Return all indices of a split in ascending order.
+
+        Raises:
+            DatasetError: there is no such folder or split, or it is empty.
+        """
+        indices = self._open(split).indices
+        if not indices:
+            raise DatasetError(f"The {split} split has no pictures; choose another one.")
+        return indices
+
     def first(self, split: str) -> int:
         """Return the lowest index of a split.
 
         Raises:
             DatasetError: there is no such folder or split, or it is empty.
         """
-        return self._indices(split)[0]
+        return self.indices(split)[0]
 
     def after(self, split: str, index: int) -> int:
         """Return the lowest index above `index`, or the last of the split."""
-        indices = self._indices(split)
+        indices = self.indices(split)
         return indices[min(bisect_right(indices, index), len(indices) - 1)]
 
     def before(self, split: str, index: int) -> int:
         """Return the highest index below `index`, or the first of the split."""
-        indices = self._indices(split)
+        indices = self.indices(split)
         return indices[max(bisect_left(indices, index) - 1, 0)]
 
     def random(self, split: str, other_than: int | None, rng: random.Random) -> int:
         """Return any index of the split but `other_than`, where there is another."""
-        indices = self._indices(split)
+        indices = self.indices(split)
         return rng.choice([index for index in indices if index != other_than] or indices)
 
-    def usable(self, split: str, count: int) -> list[Path]:
-        """Return the pictures of the first `count` usable samples; fewer where there are fewer."""
+    def usable(self, split: str, count: int) -> list[Sample]:
+        """Return the first `count` usable samples; fewer where there are fewer."""
         try:
-            return [sample.path for sample in self._open(split).dataset.samples[:count]]
+            return list(self._open(split).dataset.samples[:count])
         except DatasetError:
             return []
-
-    def _indices(self, split: str) -> tuple[int, ...]:
-        indices = self._open(split).indices
-        if not indices:
-            raise DatasetError(f"The {split} split has no pictures; choose another one.")
-        return indices
 
     def _open(self, split: str) -> _Split:
         if not self.folder.is_dir():

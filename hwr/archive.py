@@ -1,0 +1,179 @@
+"""The archive: a ZIP file of pictures, of unknown origin, whose members are read within limits.
+
+Nothing is ever unpacked to disk, so that no member's name can lead anywhere. An archive that is
+too big in any respect is refused before a member is read; a single member that cannot be read
+is named with its reason.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from hwr.image import MAX_BYTES
+
+#: Bytes of an archive, and of all its members unpacked.
+MAX_ARCHIVE = 100 * 1024 * 1024
+MAX_UNPACKED = 500 * 1024 * 1024
+
+#: Members, pictures or not, and bytes of the directory that lists them.
+MAX_MEMBERS = 5000
+MAX_DIRECTORY = 400 * MAX_MEMBERS
+
+#: Bytes unpacked from one packed byte, of members that unpack to more than a small picture.
+#: Writing in a white BMP comes to a tenth of the 1,000 that deflate can do for a bomb.
+MAX_RATIO = 500
+SMALL = 1024 * 1024
+
+#: Endings of members that are pictures.
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+_ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
+
+#: What systems put beside the files that a person packed.
+_CLUTTER = ("Thumbs.db", "desktop.ini")
+
+# The record at the end of an archive, and the mark of its 64-bit form before it (APPNOTE 4.3.16).
+_END, _END_SIZE, _END_64, _LOCATOR_SIZE = b"PK\x05\x06", 22, b"PK\x06\x07", 20
+
+
+class ArchiveError(ValueError):
+    """An archive, or one member of it, is refused; the message says why in one sentence."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of an archive.
+
+    Attributes:
+        name: its path in the archive, only to be shown.
+        place: its position in the archive's directory.
+        problem: why it cannot be read, as far as that is known without reading it, or None.
+    """
+
+    name: str
+    place: int
+    problem: str | None
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file begins as ZIP archives do, full or empty ones."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", _END)
+
+
+def list_members(path: Path) -> list[Member]:
+    """Return the files of an archive in its order, without folders and what systems add.
+
+    Raises:
+        ArchiveError: it is damaged, or too big in any respect.
+    """
+    _check_directory(path)
+    with _open(path) as archive:
+        infos = archive.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise ArchiveError(
+            f"The archive holds {len(infos):,} files, more than {MAX_MEMBERS:,}; split it."
+        )
+    members = [
+        Member(info.filename, place, _problem(info))
+        for place, info in enumerate(infos)
+        if not info.is_dir() and not _is_clutter(info.filename)
+    ]
+    unpacked = sum(infos[member.place].file_size for member in members if not member.problem)
+    if unpacked > MAX_UNPACKED:
+        raise ArchiveError(
+            f"The archive's pictures have {unpacked / 2**20:,.0f} MB, more than "
+            f"{MAX_UNPACKED // 2**20} MB; split it."
+        )
+    return members
+
+
+def read_member(path: Path, place: int) -> bytes:
+    """Return the content of the member at a position of the directory.
+
+    Raises:
+        ArchiveError: it is refused or damaged, or the archive is no longer there.
+    """
+    with _open(path) as archive:
+        info = archive.infolist()[place]
+        problem = _problem(info)
+        if problem:
+            raise ArchiveError(problem)
+        try:
+            # zipfile reads no more than the directory announces, which `_problem` has checked.
+            with archive.open(info) as file:
+                return file.read()
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+            raise ArchiveError("It is damaged in the archive; pack it again.") from error
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise ArchiveError("The archive is no longer there; choose it again.") from None
+    except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
+        raise ArchiveError("The archive is damaged; pack it again.") from error
+
+
+def _check_directory(path: Path) -> None:
+    """Refuse an archive whose directory would fill the memory when zipfile reads it.
+
+    Raises:
+        ArchiveError: it is too big, has 64-bit fields, or no directory at all.
+    """
+    size = path.stat().st_size
+    if size > MAX_ARCHIVE:
+        raise ArchiveError(
+            f"The archive has {size / 2**20:,.0f} MB, more than "
+            f"{MAX_ARCHIVE // 2**20} MB; split it."
+        )
+    with path.open("rb") as file:
+        file.seek(max(size - _END_SIZE - 0xFFFF - _LOCATOR_SIZE, 0))
+        tail = file.read()
+    # As zipfile looks for it: at the very end, else the last mark before a comment.
+    at = len(tail) - _END_SIZE
+    if not (at >= 0 and tail[at:].startswith(_END) and tail.endswith(b"\0\0")):
+        at = tail.rfind(_END)
+    if at < 0 or len(tail) < at + _END_SIZE:
+        raise ArchiveError("The archive is damaged; pack it again.")
+    (directory,) = struct.unpack_from("<I", tail, at + 12)
+    wide = tail[max(at - _LOCATOR_SIZE, 0) : at].startswith(_END_64)
+    if wide or directory > MAX_DIRECTORY:
+        raise ArchiveError(f"The archive holds more than {MAX_MEMBERS:,} files; split it.")
+
+
+def _is_clutter(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts or parts[-1].startswith(".") or parts[-1] in _CLUTTER
+
+
+def _problem(info: zipfile.ZipInfo) -> str | None:
+    """Return why a member is not read, or None."""
+    suffix = PurePosixPath(info.filename).suffix.lower()
+    paths = (PurePosixPath(info.filename), PureWindowsPath(info.filename))
+    if any(path.anchor or ".." in path.parts for path in paths):
+        return "Its path leads out of the archive; pack it again."
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "It is a link, not a file; pack the file itself."
+    if suffix in _ARCHIVES:
+        return "It is an archive in an archive; unpack it first."
+    if suffix not in PICTURES:
+        return f"Its name does not end as a picture's does ({', '.join(PICTURES)})."
+    if info.flag_bits & 0x1:
+        return "It is encrypted; pack it without a password."
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "It is packed by a rare method; pack it as an ordinary ZIP file."
+    if info.file_size > MAX_BYTES:
+        return (
+            f"It has {info.file_size / 2**20:,.1f} MB, more than {MAX_BYTES // 2**20} MB; "
+            "make it smaller."
+        )
+    if info.file_size > max(SMALL, MAX_RATIO * info.compress_size):
+        return "It unpacks to far more than a picture does; it is not opened."
+    return None

@@ -1,0 +1,128 @@
+"""Batch files: the rows of a batch for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from hwr.archive import PICTURES, ArchiveError
+from hwr.batch_reading import Row
+
+COLUMNS = ("FILENAME", "IDENTITY", "CONFIDENCE", "VERDICT", "CHECKED", "PROBLEM")
+
+#: What makes a spreadsheet program take a cell for a formula (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class ExportError(ValueError):
+    """There is nothing that could be exported."""
+
+
+def csv_table(rows: Sequence[Row]) -> bytes:
+    """Return rows as CSV in UTF-8, each text exactly as it is."""
+    return _table(rows).encode()
+
+
+def spreadsheet_table(rows: Sequence[Row]) -> bytes:
+    """Return rows as CSV that spreadsheet programs open as text.
+
+    It begins with a byte order mark, by which they know UTF-8, and an apostrophe stands before
+    what they would take for a formula, so a few texts differ from those of `csv_table`.
+    """
+    return _table(rows, guard=True).encode("utf-8-sig")
+
+
+def json_lines(rows: Iterable[Row]) -> bytes:
+    """Return rows as one JSON object a line, with the name as read beside the corrected one."""
+    lines = [
+        {
+            "file": row.source.name,
+            "text": row.text,
+            "read": row.read,
+            "confidence": row.confidence,
+            "verdict": row.verdict,
+            "checked": row.checked,
+            "problem": row.problem,
+        }
+        for row in rows
+    ]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+
+
+def write_training_folder(rows: Iterable[Row], archive: Path) -> int:
+    """Write the checked names and their pictures as a ZIP file; return how many there are.
+
+    It holds one folder, corrections/, with labels.csv and images/, which `train.py --data` takes.
+
+    Raises:
+        ExportError: no row with a name was checked, or a picture is no longer there.
+    """
+    labelled = [row for row in rows if row.checked and row.text and row.problem is None]
+    if not labelled:
+        raise ExportError("No name has been checked yet; accept or correct some rows first.")
+    names: set[str] = set()
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("FILENAME", "IDENTITY"))
+    with tempfile.NamedTemporaryFile(dir=archive.parent, delete=False) as partial:
+        try:
+            # Pictures are packed already, so they are only stored.
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as packed:
+                for row in labelled:
+                    name = _file_name(row.source.name, names)
+                    packed.writestr(f"corrections/images/{name}", _content(row))
+                    writer.writerow((name, row.text))
+                packed.writestr("corrections/labels.csv", table.getvalue())
+        except BaseException:
+            Path(partial.name).unlink()
+            raise
+    Path(partial.name).replace(archive)
+    return len(labelled)
+
+
+def _table(rows: Sequence[Row], guard: bool = False) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n" if guard else "\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        texts = [
+            row.source.name,
+            row.text,
+            "" if row.confidence is None else f"{row.confidence:.4f}",
+            row.verdict,
+            "yes" if row.checked else "no",
+            row.problem or "",
+        ]
+        writer.writerow([f"'{t}" if guard and t.startswith(_FORMULA) else t for t in texts])
+    return stream.getvalue()
+
+
+def _content(row: Row) -> bytes:
+    try:
+        loaded = row.source.load()
+        return loaded if isinstance(loaded, bytes) else loaded.read_bytes()
+    except (ArchiveError, OSError) as error:
+        raise ExportError(
+            f"The picture {row.source.name!r} is no longer there, as uploads are deleted after "
+            "an hour or two; read the batch again."
+        ) from error
+
+
+def _file_name(name: str, taken: set[str]) -> str:
+    """Return a file name like `name` that any system takes, and add it to those taken."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    stem = re.sub(r"[^\w.-]+", "_", path.stem).strip("._")[:80] or "picture"
+    suffix = path.suffix.lower() if path.suffix.lower() in PICTURES else ".img"
+    number, unique = 1, stem + suffix
+    # Some systems do not tell capitals apart.
+    while unique.lower() in taken:
+        number += 1
+        unique = f"{stem}-{number}{suffix}"
+    taken.add(unique.lower())
+    return unique

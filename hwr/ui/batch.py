@@ -1,0 +1,447 @@
+"""The Batch tab: many pictures read into a table, checked by a person and saved."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hwr.archive import ArchiveError
+from hwr.batch_files import (
+    ExportError,
+    csv_table,
+    json_lines,
+    spreadsheet_table,
+    write_training_folder,
+)
+from hwr.batch_reading import (
+    MAX_NAME,
+    MAX_PICTURES,
+    BatchError,
+    Row,
+    find_pictures,
+    for_review,
+    needs_review,
+    one_line,
+    read_batch,
+)
+from hwr.image import ImageError
+from hwr.names import Roster, RosterError
+from hwr.ui.downloads import SAVE, download
+from hwr.ui.expected import checked_roster, reading_options
+from hwr.ui.panel import Panel
+from hwr.ui.pictures import picture_file
+from hwr.ui.reader import Read, ReadMany
+from hwr.ui.upload import uploaded
+
+#: Headers, types and widths of the table's columns; NUMBER and NAME are read back. A column of
+#: check boxes would have no names for screen readers (Gradio 6.31).
+_COLUMNS = (
+    ("No.", "number", "60px"),
+    ("Picture", "html", "160px"),
+    ("Name", "str", "150px"),
+    ("Sure %", "number", "95px"),
+    ("Checked", "str", "110px"),
+    ("Remark", "str", "150px"),
+    ("File", "str", "190px"),
+)
+NUMBER, NAME = 0, 2
+
+#: Rows shown at a time: 2,000 at once make each change take seconds (Gradio 6.31).
+PAGE = 100
+
+#: Which rows are shown, by the choice that a person makes.
+_VIEWS: dict[str, Callable[[Row], bool]] = {
+    "All": lambda row: True,
+    "To check": needs_review,
+    "Checked": lambda row: row.checked,
+    "Cannot be read": lambda row: row.problem is not None,
+}
+
+#: Seconds between two looks at a table that is still growing.
+PAUSE = 1.0
+
+#: Settings of events that read no picture.
+_QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+
+Files = Sequence[dict[str, Any]] | None
+
+
+class Batch:
+    """The files, the table of their readings, and the row that is being checked."""
+
+    name = "Batch"
+
+    def __init__(self, read: Read, read_many: ReadMany, examples: Sequence[Path]) -> None:
+        """Lay the tab out in the current Gradio context."""
+        self._read = read
+        self._read_many = read_many
+        self.rows = gr.State([])
+        self.current = gr.State(None)
+        self.files = gr.Files(
+            label=f"Up to {MAX_PICTURES:,} pictures, or a ZIP file of them",
+            elem_id="batch-files",
+            height=150,
+        )
+        if examples:
+            gr.Examples(
+                [[[str(path) for path in examples]]],
+                [self.files],
+                elem_id="batch-examples",
+                example_labels=[f"{len(examples)} samples"],
+            )
+        with gr.Row():
+            self.start = gr.Button(
+                "Read them all", variant="primary", elem_id="batch-read", size="md"
+            )
+            self.stop = gr.Button(
+                "Stop", elem_id="batch-stop", size="md", interactive=False, min_width=80
+            )
+        self.status = gr.HTML(elem_id="batch-status")
+        with gr.Column(visible=False) as self.review:
+            self.picture = gr.Image(
+                label="The picture of the row",
+                elem_id="batch-picture",
+                interactive=False,
+                image_mode=None,
+                format="png",
+                height=130,
+                buttons=["fullscreen"],
+                alt_text="the picture of the row that is being checked",
+            )
+            with gr.Row():
+                self.text = gr.Textbox(
+                    label="Its name",
+                    elem_id="batch-name",
+                    max_lines=1,
+                    max_length=MAX_NAME,
+                    scale=3,
+                    min_width=180,
+                )
+                self.accept = gr.Button(
+                    "Right, next", elem_id="batch-accept", scale=1, min_width=110
+                )
+            with gr.Row():
+                self.view = gr.Radio(
+                    list(_VIEWS), value="All", label="Rows", elem_id="batch-view", scale=4
+                )
+                self.page = gr.Number(
+                    1,
+                    label="Page",
+                    precision=0,
+                    minimum=1,
+                    elem_id="batch-page",
+                    min_width=90,
+                    visible=False,
+                )
+        with gr.Column(visible=False) as self.grown:
+            self.table = gr.Dataframe(
+                headers=[header for header, _, _ in _COLUMNS],
+                datatype=[kind for _, kind, _ in _COLUMNS],
+                column_widths=[width for _, _, width in _COLUMNS],
+                column_count=len(_COLUMNS),
+                static_columns=[i for i in range(len(_COLUMNS)) if i != NAME],
+                type="array",
+                label="Least certain first; a name can be corrected here too",
+                elem_id="batch-table",
+                interactive=True,
+                max_height=440,
+                buttons=[],
+            )
+        with gr.Column(visible=False) as self.saving:
+            with gr.Row():
+                self.csv = gr.Button("CSV", elem_id="batch-csv", size="md", min_width=80)
+                self.spreadsheet = gr.Button(
+                    "For spreadsheets", elem_id="batch-spreadsheet", size="md", min_width=140
+                )
+                self.lines = gr.Button("JSON lines", elem_id="batch-jsonl", size="md", min_width=90)
+                self.training = gr.Button(
+                    "For training", elem_id="batch-training", size="md", min_width=110
+                )
+            gr.Markdown(
+                "The CSV holds each name exactly, that for spreadsheets guards against formulas; "
+                "*for training* holds the checked names and their pictures as a folder for "
+                "`train.py --data`.",
+                elem_classes="hint",
+            )
+        self._file = gr.File(visible=False)
+
+    # === What happens ===
+
+    def read_all(
+        self,
+        files: Files,
+        roster: str = "",
+        prior: str = "",
+        # By this default Gradio knows that it must give one.
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[dict[Any, Any]]:
+        """Read all files; yield updates of the tab while the table grows.
+
+        Args:
+            files: what was uploaded.
+            roster, prior: what is expected; see `hwr.ui.expected`.
+        """
+        yield {
+            self.rows: [],
+            self.current: None,
+            **self._visible(review=False, table=False),
+            **self._running(True),
+            self.status: _say("Looking at the files."),
+        }
+        try:
+            sources = find_pictures(uploaded_files(files))
+            options = reading_options(checked_roster(roster), prior)
+            if "roster" in options:
+                options["roster"] = Roster.parse(options["roster"])
+        except (BatchError, ImageError, RosterError) as error:
+            yield {self.status: _say(str(error), "refusal"), **self._running(False)}
+            return
+        rows: list[Row] = []
+        start = shown = time.monotonic()
+        for chunk in read_batch(partial(self._read_many, **options), sources):
+            rows = rows + chunk
+            progress((len(rows), len(sources)), unit="pictures")
+            if time.monotonic() - shown > PAUSE:
+                shown = time.monotonic()
+                yield {
+                    self.rows: rows,
+                    # What would be changed now would be overwritten by the next rows.
+                    self.table: gr.update(
+                        value=table_of(for_review(rows)[:PAGE]), interactive=False
+                    ),
+                    **self._visible(review=False, table=True),
+                    self.status: _say(f"{len(rows):,} of {len(sources):,} pictures are read."),
+                }
+        yield self._finished(rows, f"{summary(rows)} ({time.monotonic() - start:.0f} s)")
+
+    def stopped(self, rows: list[Row]) -> dict[Any, Any]:
+        """Return the updates for a batch that was stopped after `rows`."""
+        return self._finished(rows, f"Stopped. {summary(rows)}")
+
+    def choose(self, event: gr.SelectData) -> int | None:
+        """Return the number of the row that was selected in the table."""
+        number = event.row_value[NUMBER] if event.row_value else None
+        return number if isinstance(number, int) else None
+
+    def show(self, rows: list[Row], number: int | None) -> list[Any]:
+        """Return picture and name of a row, then the panel's values for it."""
+        row = _find(rows, number)
+        if row is None:
+            return [None, gr.update(value="", label="Its name"), *Panel.nothing()]
+        name = gr.update(value=row.text, label=f"The name in {row.source.name}")
+        try:
+            if row.problem:
+                raise ArchiveError(row.problem)
+            reading = self._read(row.source.load())
+        except (ArchiveError, ImageError) as error:
+            return [None, name, *Panel.refusal(str(error))]
+        picture = picture_file(reading.steps[0].image) if reading.steps else None
+        return [picture, name, *Panel.result(reading)]
+
+    def take(
+        self, rows: list[Row], number: int | None, text: str, view: str, page: int
+    ) -> dict[Any, Any]:
+        """Return the updates for a row whose name a person has confirmed; the next one follows."""
+        row = _find(rows, number)
+        if row is None or row.problem:
+            return {self.status: _say("Choose a row with a picture in the table.", "refusal")}
+        rows = [row.accept(text) if r is row else r for r in rows]
+        left = [r for r in for_review(rows) if needs_review(r)]
+        return {
+            self.rows: rows,
+            self.table: table_of(shown(rows, view, page)),
+            self.current: left[0].number if left else number,
+            self.status: _say(summary(rows)),
+        }
+
+    def edit(self, rows: list[Row], table: list[list[Any]]) -> dict[Any, Any]:
+        """Return the updates for names that were changed in the table."""
+        rows = merge(rows, table)
+        return {self.rows: rows, self.status: _say(summary(rows))}
+
+    def turn(self, rows: list[Row], view: str, page: int | None) -> dict[Any, Any]:
+        """Return the updates for another choice of rows, or another page of them."""
+        return {self.table: table_of(shown(rows, view, page)), self.page: _pages(rows, view, page)}
+
+    # === Layout of events ===
+
+    def listen(self, panel: Panel, tab: gr.Tab) -> None:
+        """Read, show and save what is asked for."""
+        tabs_own = [self.rows, self.current, self.start, self.stop, self.status, self.table]
+        tabs_own += [self.review, self.grown, self.saving, self.view, self.page]
+        reading = self.start.click(
+            self.read_all,
+            [self.files, *panel.expected.inputs],
+            tabs_own,
+            preprocess=False,
+            concurrency_id="batch",
+            show_progress_on=self.status,
+            trigger_mode="once",
+            api_visibility="private",
+        )
+        self.stop.click(self.stopped, self.rows, tabs_own, cancels=[reading], queue=False, **_QUIET)
+        self.table.select(self.choose, None, self.current, **_QUIET)
+        inputs, own = [self.rows, self.current], [self.picture, self.text]
+        panel.follow(self.name, [self.current.change], self.show, inputs, own)
+        panel.turn_to(self.name, tab, self.show, inputs, own)
+        gr.on(
+            [self.text.submit, self.accept.click],
+            self.take,
+            [*inputs, self.text, self.view, self.page],
+            [self.rows, self.table, self.current, self.status],
+            **_QUIET,
+        )
+        self.table.input(self.edit, [self.rows, self.table], [self.rows, self.status], **_QUIET)
+        turned = [self.rows, self.view, self.page]
+        self.page.input(self.turn, turned, [self.table, self.page], **_QUIET)
+        self.view.input(
+            lambda rows, view: self.turn(rows, view, 1),
+            turned[:2],
+            [self.table, self.page],
+            **_QUIET,
+        )
+        savers: list[tuple[gr.Button, Callable[[list[Row]], str]]] = [
+            (self.csv, lambda rows: _save("names.csv", csv_table(rows))),
+            (self.spreadsheet, lambda rows: _save("names-sheet.csv", spreadsheet_table(rows))),
+            (self.lines, lambda rows: _save("names.jsonl", json_lines(rows))),
+            (self.training, _save_training),
+        ]
+        for button, save in savers:
+            button.click(save, self.rows, self._file, **_QUIET).success(
+                None, self._file, None, js=SAVE
+            )
+
+    def _running(self, running: bool) -> dict[Any, Any]:
+        return {
+            self.start: gr.update(interactive=not running),
+            self.stop: gr.update(interactive=running),
+        }
+
+    def _visible(self, review: bool, table: bool) -> dict[Any, Any]:
+        return {
+            self.review: gr.update(visible=review),
+            self.grown: gr.update(visible=table),
+            self.saving: gr.update(visible=review),
+        }
+
+    def _finished(self, rows: list[Row], message: str) -> dict[Any, Any]:
+        ordered = for_review(rows)
+        left = [row for row in ordered if needs_review(row)]
+        return {
+            self.rows: rows,
+            self.current: (left or ordered)[0].number if rows else None,
+            self.view: "All",
+            self.page: _pages(rows, "All", 1),
+            self.table: gr.update(value=table_of(ordered[:PAGE]), interactive=True),
+            self.status: _say(message),
+            **self._visible(review=bool(rows), table=bool(rows)),
+            **self._running(False),
+        }
+
+
+# === Parts ===
+
+
+def uploaded_files(files: Files) -> list[tuple[str, Path]]:
+    """Return name and path of each uploaded file.
+
+    Raises:
+        ImageError: one of them is not an upload.
+    """
+    return [(str(file.get("orig_name") or "picture"), uploaded(file)) for file in files or ()]
+
+
+def table_of(rows: Sequence[Row]) -> list[list[Any]]:
+    """Return the cells of the table."""
+    return [
+        [
+            row.number,
+            _image(row.thumbnail),
+            row.text,
+            None if row.confidence is None else int(100 * row.confidence),
+            "yes" if row.checked else "",
+            row.problem or ("corrected" if row.corrected else row.verdict),
+            row.source.name,
+        ]
+        for row in rows
+    ]
+
+
+def shown(rows: Sequence[Row], view: str, page: int | None) -> list[Row]:
+    """Return the rows of one page of a view; of the nearest page where there is none such."""
+    chosen = [row for row in for_review(rows) if _VIEWS[view](row)]
+    start = PAGE * (_nearest(page, len(chosen)) - 1)
+    return chosen[start : start + PAGE]
+
+
+def merge(rows: Sequence[Row], table: Sequence[Sequence[Any]]) -> list[Row]:
+    """Return rows with the names of a table in any order; unknown numbers are ignored."""
+    merged = {row.number: row for row in rows}
+    for cells in table:
+        row = merged.get(cells[NUMBER]) if len(cells) > NAME else None
+        if row is None or row.problem:
+            continue
+        text = one_line(str(cells[NAME] or ""))
+        if text != row.text:
+            merged[row.number] = row.accept(text)
+    return list(merged.values())
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Return in one line how many rows there are of each kind."""
+    checked = sum(row.checked for row in rows)
+    counts = Counter(row.verdict for row in rows if not row.checked)
+    kinds = ("sure", "please check", "nothing written", "cannot be read")
+    parts = [f"{checked:,} checked"] if checked else []
+    parts += [f"{counts[kind]:,} {kind}" for kind in kinds if counts[kind]]
+    pictures = "1 picture" if len(rows) == 1 else f"{len(rows):,} pictures"
+    return f"{pictures}: {', '.join(parts)}." if rows else "No pictures are read."
+
+
+def _find(rows: Sequence[Row], number: int | None) -> Row | None:
+    return next((row for row in rows if row.number == number), None)
+
+
+def _nearest(page: int | None, count: int) -> int:
+    """Return the page of `count` rows that is nearest to `page`, from 1."""
+    return min(max(page or 1, 1), max(-(-count // PAGE), 1))
+
+
+def _pages(rows: Sequence[Row], view: str, page: int | None) -> Any:
+    """Return the update of the number that chooses a page."""
+    count = sum(map(_VIEWS[view], rows))
+    last = _nearest(len(rows), count)
+    return gr.update(
+        value=_nearest(page, count), maximum=last, label=f"Page (of {last})", visible=last > 1
+    )
+
+
+def _image(thumbnail: bytes) -> str:
+    """Return the one kind of HTML in the table; no text of a visitor is in it."""
+    if not thumbnail:
+        return ""
+    data = base64.b64encode(thumbnail).decode()
+    return f'<img alt="" src="data:image/jpeg;base64,{data}">'
+
+
+def _say(message: str, kind: str = "note") -> str:
+    return f'<p class="{kind}">{escape(message)}</p>'
+
+
+def _save(name: str, data: bytes) -> str:
+    return download(name, lambda path: path.write_bytes(data))
+
+
+def _save_training(rows: list[Row]) -> str:
+    try:
+        return download("corrections.zip", lambda path: write_training_folder(rows, path))
+    except ExportError as error:
+        raise gr.Error(str(error), print_exception=False) from None

@@ -1,0 +1,208 @@
+"""The Model tab: the model's card, how well it reads, and how far its confidence can be trusted."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from hwr.model_folder import CARD, METRICS, ModelFolderError, read_json
+from hwr.ui.panel import Panel
+
+_LOG = logging.getLogger(__name__)
+
+#: How many of the names that are left unchecked should be right.
+WANTED = 0.99
+
+#: Confused letters that are listed.
+CONFUSIONS = 12
+
+_FIGURES = ["Pictures", "n", "Exactly right", "95 % interval", "Letters wrong"]
+_TO_CHECK = f"To check for {WANTED:.0%}"
+_HONEST = "as it should be"
+_RECORD = (
+    "How far the confidence can be trusted has not been recorded for this model; "
+    "`python -m hwr evaluate --data DIR --record` does it."
+)
+
+Record = Mapping[str, Any]
+
+
+class ModelTab:
+    """Figures, plots and the card; nothing to be operated."""
+
+    name = "Model"
+
+    def __init__(self, folder: Path) -> None:
+        """Lay the tab out in the current Gradio context, for the model in `folder`."""
+        metrics = _read_metrics(folder)
+        evaluation: Record = metrics.get("evaluation") or {}
+        figures = figures_of(evaluation or metrics.get("validation") or {})
+        if figures:
+            headers = [*_FIGURES, _TO_CHECK] if evaluation else _FIGURES
+            gr.Dataframe(
+                [row[: len(headers)] for row in figures],
+                headers=headers,
+                column_count=len(headers),
+                datatype="str",
+                label="Names read exactly, on pictures never trained on",
+                elem_id="model-figures",
+                interactive=False,
+                wrap=True,
+                buttons=[],
+            )
+        if evaluation:
+            gr.Markdown(
+                f"*{_TO_CHECK}*: the share of names, the least certain first, that a person must "
+                f"check so that {WANTED:.0%} of the others are right.",
+                elem_classes="hint",
+            )
+            self._plots(evaluation)
+            confused = confusions_of(evaluation)
+            if confused:
+                gr.Dataframe(
+                    confused,
+                    headers=["Written", "Read", "Times"],
+                    column_count=3,
+                    datatype="str",
+                    label="Letters most often confused",
+                    elem_id="model-confusions",
+                    interactive=False,
+                    max_height=260,
+                    buttons=[],
+                )
+        else:
+            gr.Markdown(_RECORD, elem_id="model-unrecorded")
+        gr.Markdown(_read_card(folder), elem_id="model-card")
+
+    def listen(self, panel: Panel, tab: gr.Tab) -> None:
+        """Empty the panel: there is no picture on this tab."""
+        panel.turn_to(self.name, tab, Panel.nothing, [])
+
+    def _plots(self, evaluation: Record) -> None:
+        with gr.Row():
+            gr.LinePlot(
+                reliability_of(evaluation),
+                x="confidence",
+                y="right",
+                color="pictures",
+                title="Confidence, and how often it is right",
+                x_title="confidence",
+                y_title="share right",
+                x_lim=[0, 1],
+                y_lim=[0, 1],
+                height=280,
+                min_width=300,
+                elem_id="model-reliability",
+                buttons=[],
+            )
+            gr.LinePlot(
+                coverage_of(evaluation),
+                x="left",
+                y="right",
+                color="pictures",
+                title="The surer names, and how many are right",
+                x_title="share not checked",
+                y_title="share right of these",
+                x_lim=[0, 1],
+                height=280,
+                min_width=300,
+                elem_id="model-coverage",
+                buttons=[],
+            )
+
+
+# === The records in metrics.json ===
+
+
+def figures_of(scores: Record) -> list[list[str]]:
+    """Return a row of texts for each set of pictures, and for re-read labels of it."""
+    rows = []
+    for name, score in scores.items():
+        rows.append(_figures(name, score))
+        if score.get("gold"):
+            rows.append(_figures(f"{name}, labels read again", score["gold"]))
+    return rows
+
+
+def unchecked(coverage: Sequence[Record], wanted: float = WANTED) -> float:
+    """Return the largest share of names that are right often enough without a check."""
+    return max((point["coverage"] for point in coverage if point["accuracy"] >= wanted), default=0)
+
+
+def reliability_of(evaluation: Record) -> pd.DataFrame:
+    """Return confidence and share right by set, without empty bins, and the honest diagonal."""
+    rows = [
+        (point["confidence"], point["accuracy"], name)
+        for name, score in evaluation.items()
+        for point in score.get("reliability") or ()
+        if point["n"]
+    ]
+    honest = [(0.0, 0.0, _HONEST), (1.0, 1.0, _HONEST)]
+    return pd.DataFrame([*rows, *honest], columns=["confidence", "right", "pictures"])
+
+
+def coverage_of(evaluation: Record) -> pd.DataFrame:
+    """Return the share of names left unchecked and how many of these are right, by set."""
+    rows = [
+        (point["coverage"], point["accuracy"], name)
+        for name, score in evaluation.items()
+        for point in score.get("coverage") or ()
+    ]
+    return pd.DataFrame(rows, columns=["left", "right", "pictures"])
+
+
+def confusions_of(evaluation: Record) -> list[list[str]]:
+    """Return written letter, read letter and count, most frequent first, over all sets."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for score in evaluation.values():
+        for pair in score.get("confusions") or ():
+            counts[pair["truth"], pair["read"]] += pair["count"]
+    return [
+        [_letter(truth), _letter(read), f"{count:,}"]
+        for (truth, read), count in counts.most_common(CONFUSIONS)
+    ]
+
+
+def _figures(name: str, score: Record) -> list[str]:
+    coverage = score.get("coverage")
+    return [
+        name,
+        f"{score['n']:,}",
+        f"{score['exact']:.1%}",
+        f"{score['exact_low']:.1%} to {score['exact_high']:.1%}",
+        f"{score['cer']:.1%}",
+        f"{1 - unchecked(coverage):.0%}" if coverage else "",
+    ]
+
+
+def _letter(text: str) -> str:
+    return {"": "nothing", " ": "space"}.get(text, text)
+
+
+def _read_metrics(folder: Path) -> dict[str, Any]:
+    """Return the model's figures; none where they are missing or not in the form known here."""
+    try:
+        metrics: dict[str, Any] = read_json(folder / METRICS)
+        evaluation = metrics.get("evaluation") or {}
+        figures_of(metrics.get("validation") or {})
+        figures_of(evaluation)
+        reliability_of(evaluation)
+        coverage_of(evaluation)
+        confusions_of(evaluation)
+    except (ModelFolderError, KeyError, TypeError, ValueError, AttributeError) as error:
+        _LOG.warning("The figures of the model cannot be shown: %s", error)
+        return {}
+    return metrics
+
+
+def _read_card(folder: Path) -> str:
+    try:
+        return (folder / CARD).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return f"This model has no {CARD}."
