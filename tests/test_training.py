@@ -108,7 +108,7 @@ def test_recipe_writes_the_model_and_the_run(data: Path, tmp_path: Path) -> None
     wanted = 2 * len(share_out(open_dataset(data, "train", TINY.alphabet))[0]) / 0.75
     assert wanted <= progress.samples < wanted + 8
     assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
-        "MODEL_CARD.md", "config.json", "metrics.json", "model.weights.h5",
+        "MODEL_CARD.md", "config.json", "metrics.json", "model.onnx", "model.weights.h5",
     ]  # fmt: skip
     assert sorted(p.name for p in (tmp_path / "m.run").iterdir()) == [
         "log.csv", "state.npz", "tensorboard",
