@@ -473,8 +473,10 @@ def test_a_batch_is_read_corrected_and_downloaded(
     expect(label).not_to_have_text(f"The name in {corrected}", timeout=1000 * PATIENCE)
     # The next one is corrected in the table.
     second = label.inner_text().removeprefix("The name in ")
-    row = page.locator("#batch-table tr", has_text=second).last
-    row.locator("td").nth(2).dblclick()
+    cells = page.locator("#batch-table [data-testid^='cell-']")
+    cell = cells.filter(has_text=second).last.get_attribute("data-testid")
+    assert cell is not None
+    page.get_by_test_id(cell.rsplit("-", 1)[0] + "-2").last.dblclick()
     page.keyboard.press("Control+A")
     page.keyboard.type("ZOE")
     page.keyboard.press("Enter")
