@@ -28,6 +28,8 @@ COLOURS = (
     (190, 24, 93), (71, 85, 105),
 )  # fmt: skip
 
+NOTE = "probability of each letter, left to right; grey: between letters"
+
 #: A letter is drawn in the timeline where it reaches this probability, and an alternative
 #: stands below its letter from this one on.
 SEEN, SHOWN = 0.02, 0.02
@@ -66,7 +68,9 @@ def _page(reading: Reading, header: int) -> tuple[Image.Image, ImageDraw.ImageDr
     height, width = (ZOOM * side for side in prepared.shape)
     wide = width
     if header:
-        wide = max(width, int(ImageFont.load_default(20).getlength(_head(reading))))
+        wide = max(wide, int(ImageFont.load_default(20).getlength(_head(reading))))
+    if reading.timeline:
+        wide = max(wide, int(_note_font().getlength(NOTE)) + 1)
     top = header + LETTERS
     below = TIMELINE + MARGIN if reading.timeline else 0
     page = Image.new("RGB", (wide + 2 * MARGIN, top + height + MARGIN + below), PAPER)
@@ -132,8 +136,11 @@ def _draw_timeline(pen: ImageDraw.ImageDraw, timeline: Timeline, top: int, width
             x, y = points[int(step)]
             name = _shown(timeline.characters[class_ - 1])
             pen.text((x, y - 2), name, colour, small, anchor="mb")
-    note = "probability of each letter, left to right; grey: between letters"
-    pen.text((MARGIN, bottom + 2), note, MUTED, ImageFont.load_default(10))
+    pen.text((MARGIN, bottom + 2), NOTE, MUTED, _note_font())
+
+
+def _note_font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(10)
 
 
 def _large() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
