@@ -15,6 +15,8 @@ SOURCES = {
     "(CC BY 4.0)",
     "copiste_words": 'words of "Copiste d\'un jour", Bibliothèque et Archives nationales du '
     "Québec: French, mixed case and joined (CC BY 4.0)",
+    "copiste_cut": "words cut out of lines of the same source by alignment (CC BY 4.0)",
+    "nist_sd19_capitals": "NIST Special Database 19: hand-printed capitals (US government data)",
 }
 
 #: What a set is that is only read, by the folder's name.
@@ -165,8 +167,10 @@ def _training(runs: list[Mapping[str, Any]]) -> str:
         if run.get("recombined_share"):
             lines.append(
                 f"- {run['recombined_share']:.0%} of the images: new names put together from "
-                f"single letters, cut out of training pictures"
+                f"single letters of training pictures and letter sets"
             )
+            for name, count in run.get("letters", {}).items():
+                lines.append(f"  - {count:,} of `{name}`; {SOURCES.get(name, 'no description')}")
     return "\n".join(lines)
 
 

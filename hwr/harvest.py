@@ -62,7 +62,9 @@ def harvest_letters(
     """
     images: list[Grey] = []
     texts: list[str] = []
+    origins: list[tuple[str, int]] = []
     for folder in folders:
+        origins.append((folder.resolve().name, len(images)))
         trained, _ = share_out(open_dataset(folder, "train", recognizer.spec.alphabet))
         prepared = prepare_dataset(trained, recognizer.spec, folder=cache)
         images += [prepared.image(number) for number in range(len(prepared))]
@@ -84,9 +86,9 @@ def harvest_letters(
             if letters is not None:
                 yield i, letters
 
-    bank = collect(cut(), recognizer.spec.height)
+    bank = collect(cut(), recognizer.spec.height, origins)
     if singles is not None:
-        bank = bank.with_singles(read_singles(singles))
+        bank = bank.with_singles(read_singles(singles), singles.stem)
     out.parent.mkdir(parents=True, exist_ok=True)
     bank.save(out)
     return bank, shift

@@ -55,6 +55,8 @@ class LetterBank:
         context_sources: (M,) int32 position of each emptied picture.
         context_pixels: (sum of height * width,) uint8.
         height: rows of an emptied picture.
+        origins: names of the datasets and archives that the letters are from, (K,).
+        origin_counts: how many letters are from each, (K,) int64.
     """
 
     characters: NDArray[np.str_]
@@ -70,6 +72,13 @@ class LetterBank:
     context_sources: NDArray[np.int32]
     context_pixels: Grey
     height: int
+    origins: NDArray[np.str_]
+    origin_counts: NDArray[np.int64]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many letters are from each dataset or archive."""
+        return {str(n): int(c) for n, c in zip(self.origins, self.origin_counts, strict=True)}
 
     def save(self, file: Path) -> None:
         """Write the bank as a NumPy archive, atomically."""
@@ -95,8 +104,8 @@ class LetterBank:
         values["height"] = int(values["height"])
         return cls(**values)
 
-    def with_singles(self, letters: Sequence[tuple[str, Grey]]) -> LetterBank:
-        """Return this bank with single letters added, of source -1."""
+    def with_singles(self, letters: Sequence[tuple[str, Grey]], origin: str) -> LetterBank:
+        """Return this bank with single letters of the archive `origin` added, of source -1."""
         characters, images = [c for c, _ in letters], [image for _, image in letters]
         heights = np.array([len(image) for image in images], np.int32)
         pens = [_pen_width(image < 255 * (1 - INK_THRESHOLD)) for image in images]
@@ -114,6 +123,8 @@ class LetterBank:
             inks=np.concatenate([self.inks, inks]).astype(np.float32),
             sources=np.concatenate([self.sources, np.full(len(images), -1, np.int32)]),
             pixels=np.concatenate([self.pixels, *(image.ravel() for image in images)]),
+            origins=np.append(self.origins, origin),
+            origin_counts=np.append(self.origin_counts, len(images)),
         )
 
 
@@ -338,8 +349,16 @@ def _groups(pieces: list[int], lefts: Integers, widths: Integers) -> list[list[i
     return groups
 
 
-def collect(found: Iterable[tuple[int, Letters]], height: int) -> LetterBank:
-    """Pack what `cut_letters` found in pictures, given with their positions."""
+def collect(
+    found: Iterable[tuple[int, Letters]], height: int, origins: Sequence[tuple[str, int]]
+) -> LetterBank:
+    """Pack what `cut_letters` found in pictures.
+
+    Args:
+        found: position of each picture and what it gave, by ascending position.
+        height: rows of a picture.
+        origins: name of each dataset and position of its first picture, ascending.
+    """
     characters: list[str] = []
     sizes, rises, caps, strokes, inks, sources = [], [], [], [], [], []
     pixels, contexts, context_sources, context_pixels = [], [], [], []
@@ -372,6 +391,8 @@ def collect(found: Iterable[tuple[int, Letters]], height: int) -> LetterBank:
     if not characters:
         raise ValueError("No picture gave letters: the model does not read any as labelled.")
     shape = np.array(sizes, np.int32)
+    firsts = [first for _, first in origins]
+    owners = np.searchsorted(firsts, sources, side="right") - 1
     return LetterBank(
         np.array(characters),
         shape[:, 0],
@@ -386,4 +407,6 @@ def collect(found: Iterable[tuple[int, Letters]], height: int) -> LetterBank:
         np.array(context_sources, np.int32),
         np.concatenate(context_pixels),
         height,
+        np.array([name for name, _ in origins]),
+        np.bincount(owners, minlength=len(origins)).astype(np.int64),
     )

@@ -84,6 +84,8 @@ def train(recipe: Recipe) -> Progress:
     earlier = _earlier_runs(recipe)
     train_sets, validation = _real_pictures(recipe, spec)
     batches = _batches(recipe, spec, train_sets)
+    banks = [s.bank for s in batches.sources if isinstance(s, RecombinedSource)]
+    letters = banks[0].counts if banks else {}
     pictures = sum(len(images) for _, images, _ in train_sets)
     samples = recipe.samples
     if recipe.epochs is not None:
@@ -99,7 +101,7 @@ def train(recipe: Recipe) -> Progress:
     )
 
     def save(model: keras.Model, scores: dict[str, Score], progress: Progress) -> None:
-        run = _run_facts(recipe, train_sets, progress)
+        run = _run_facts(recipe, train_sets, progress, letters)
         metrics = {
             "validation": {name: result.to_dict() for name, result in scores.items()},
             "runs": [*earlier, run],
@@ -224,7 +226,10 @@ def _synthetic(recipe: Recipe, spec: Spec) -> SyntheticSource:
 
 
 def _run_facts(
-    recipe: Recipe, train_sets: list[tuple[str, PreparedSet, float]], progress: Progress
+    recipe: Recipe,
+    train_sets: list[tuple[str, PreparedSet, float]],
+    progress: Progress,
+    letters: dict[str, int],
 ) -> dict[str, Any]:
     """Return what metrics.json says of this run."""
     return {
@@ -232,6 +237,7 @@ def _run_facts(
         "weights": {name: weight for name, _, weight in train_sets},
         "synthetic_share": recipe.synthetic,
         "recombined_share": recipe.recombined,
+        "letters": letters,
         "samples": progress.samples,
         "minutes": round(progress.seconds / 60, 1),
         "seed": recipe.seed,

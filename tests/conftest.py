@@ -80,7 +80,7 @@ def bank_of(*texts: str) -> LetterBank:
         letters = cut_letters(image, text, middles)
         assert letters is not None
         found.append((number, letters))
-    return collect(found, 40)
+    return collect(found, 40, [("drawn", 0)])
 
 
 def write_folder(folder: Path, rows: list[tuple[str, str]], writers: bool = False) -> Path:

@@ -24,9 +24,10 @@ def test_card_names_sources_licences_and_figures() -> None:
     assert "- `mine`: 12 pictures; no description" in card
     assert "15% of the images: names drawn" in card
     assert "put together" not in card
-    assert "25% of the images: new names put" in model_card(
-        {"runs": [run | {"recombined_share": 0.25}], "validation": scores}, Spec()
-    )
+    letters = {"recombined_share": 0.25, "letters": {"nist_sd19_capitals": 33800}}
+    recombined = model_card({"runs": [run | letters], "validation": scores}, Spec())
+    assert "25% of the images: new names put" in recombined
+    assert "  - 33,800 of `nist_sd19_capitals`; NIST Special Database 19" in recombined
     assert "| mine | 2 | 50.0% | 9.5% to 90.5% | 14.29% | 0.00% to 33.33% | 71.4% |" in card
     assert "lowest mean CER on `mine`" in card
     assert "was not measured" in card

@@ -51,6 +51,7 @@ def test_a_bank_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (again.pixels == bank.pixels).all()
     assert again.contexts.shape == (2, 10)
     assert again.height == 40
+    assert again.counts == {"drawn": 8}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bank.npz"]
     (tmp_path / "no.npz").write_bytes(b"PK nothing")
     with pytest.raises(ValueError, match="no letter bank"):
@@ -106,9 +107,9 @@ def test_single_letters_of_other_hands_join_the_bank(tmp_path: Path) -> None:
     singles = read_singles(file)
     assert [character for character, _ in singles] == list("TOY")
     assert all((image[0] < 200).any() and (image[:, -1] < 200).any() for _, image in singles)
-    source = RecombinedSource(
-        bank_of("TOYS").with_singles(singles), ["TOTO", "YO"], SPEC, singles=1.0, empty=0.0
-    )
+    bank = bank_of("TOYS").with_singles(singles, "single")
+    assert bank.counts == {"drawn": 4, "single": 3}
+    source = RecombinedSource(bank, ["TOTO", "YO"], SPEC, singles=1.0, empty=0.0)
     with pytest.raises(ValueError, match="lacks letters"):
         RecombinedSource(bank_of("HELP"), ["TOTO"], SPEC)
     image, text = source.draw(np.random.default_rng(0))

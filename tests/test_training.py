@@ -245,6 +245,7 @@ def test_real_drawn_and_recombined_pictures_share_the_batches(tmp_path: Path) ->
     run = json.loads((tmp_path / "m" / "metrics.json").read_text())["runs"][0]
     assert run["synthetic_share"] == 0.25
     assert run["recombined_share"] == 0.5
+    assert run["letters"] == {"drawn": 8}
     with pytest.raises(ValueError, match=r"Received: 0\.6 and 0\.5"):
         train(replace(recipe, synthetic=0.6, out=tmp_path / "n"))
 
