@@ -77,7 +77,7 @@ def test_reading_ends_in_a_sorted_table_and_its_first_row(tab: Batch, uploads: P
     broken.write_text("this is no picture, it is a text\n" * 3)
     files = [upload(uploads, "a.png", 200), upload(uploads, "b.png", 100)]
     files.append({"path": str(broken), "orig_name": HOSTILE})
-    updates = list(tab.read_all(files, silent))  # type: ignore[arg-type]
+    updates = list(tab.read_all(files, "", "", silent))  # type: ignore[arg-type]
     first, last = updates[0], updates[-1]
     assert (first[tab.start]["interactive"], first[tab.stop]["interactive"]) == (False, True)
     assert (last[tab.start]["interactive"], last[tab.stop]["interactive"]) == (True, False)
@@ -95,14 +95,14 @@ def test_a_growing_table_cannot_be_edited(
     tab: Batch, uploads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_module, "PAUSE", -1.0)
-    updates = list(tab.read_all([upload(uploads, "a.png", 200)], silent))  # type: ignore[arg-type]
+    updates = list(tab.read_all([upload(uploads, "a.png", 200)], "", "", silent))  # type: ignore[arg-type]
     assert [u[tab.table]["interactive"] for u in updates if tab.table in u] == [False, True]
     assert "1 of 1 pictures are read." in updates[1][tab.status]
 
 
 @pytest.mark.parametrize("files", [None, []])
 def test_no_files_are_told(tab: Batch, files: Any) -> None:
-    *_, last = tab.read_all(files, silent)  # type: ignore[arg-type]
+    *_, last = tab.read_all(files, "", "", silent)  # type: ignore[arg-type]
     assert "There are no pictures; choose picture files or a ZIP file" in last[tab.status]
     assert last[tab.start]["interactive"] is True
 
@@ -110,7 +110,7 @@ def test_no_files_are_told(tab: Batch, files: Any) -> None:
 def test_a_path_of_the_server_is_not_read(tab: Batch, uploads: Path) -> None:
     with pytest.raises(ImageError, match="was not uploaded"):
         uploaded_files([{"path": "/etc/hostname", "orig_name": "a.png", "meta": None}])
-    *_, last = tab.read_all([{"path": __file__}], silent)  # type: ignore[arg-type]
+    *_, last = tab.read_all([{"path": __file__}], "", "", silent)  # type: ignore[arg-type]
     assert "was not uploaded" in last[tab.status]
 
 

@@ -72,7 +72,8 @@ def test_a_model_folder_keeps_it_and_works_without(folder: Path) -> None:
     save_confidence(folder, FITTED)
     assert load_confidence(folder) == FITTED
     assert sorted(p.name for p in folder.iterdir()) == [
-        "MODEL_CARD.md", "confidence.json", "config.json", "metrics.json", "model.weights.h5",
+        "MODEL_CARD.md", "confidence.json", "config.json", "metrics.json", "model.onnx",
+        "model.weights.h5",
     ]  # fmt: skip
 
 

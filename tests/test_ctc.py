@@ -197,7 +197,7 @@ def test_prior_turns_a_close_decision_and_not_a_clear_one() -> None:
     assert beam(logits, ABC)[0].text == "AB"
     with_prior = beam(logits, ABC, prior=Dislike())
     assert with_prior[0].text == "BB"
-    logits[1, 2] = math.log(1e-4)
+    logits[1, [0, 2, 3]] = math.log(1e-4)  # nothing but A
     assert beam(logits, ABC, prior=Dislike())[0].text == "AB"
 
 
