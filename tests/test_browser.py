@@ -249,8 +249,11 @@ def test_undo_and_eraser_change_the_reading(page: Page) -> None:
     _expect_blank(page)
 
 
+NAMES = ("LEO", "ANNA", "MARTIN", "HUGO", "PAULA", "LE GALL", "VIKTOR", "ZOE", "DUBOIS", "NINA")
+
+
 # The one test that needs trained weights in assets/model.
-@pytest.mark.parametrize("name", ["LEO", "ANNA"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_name_in_block_capitals_drawn_with_the_mouse_is_read(page: Page, name: str) -> None:
     _write(page, name)
     _expect(page, "#reading", name)
