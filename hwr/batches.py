@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,7 +16,7 @@ from hwr.alphabet import BLANK, fold, frames_needed
 from hwr.augment import Strength, augment
 from hwr.cache import PreparedSet
 from hwr.name_list import compose_name
-from hwr.preprocess import pad, padded_width, prepare
+from hwr.preprocess import prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
 
 Grey = NDArray[np.uint8]
@@ -203,21 +203,3 @@ class Batches:
             images[row, :, : image.shape[1], 0] = image
             labels[row, : len(ids)] = ids
         return Batch(images, labels)
-
-
-def reading_batches(
-    images: Sequence[Grey], spec: Spec, batch_size: int = 64
-) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-    """Yield (positions, batch) over prepared images, equal padded widths together.
-
-    Each image is padded by its own width alone, so its logits do not depend on its
-    neighbours. The batch is (B, height, W, 1) float32 in 0..255.
-    """
-    by_width: dict[int, list[int]] = {}
-    for position, image in enumerate(images):
-        by_width.setdefault(padded_width(image.shape[1], spec), []).append(position)
-    for _, positions in sorted(by_width.items()):
-        for start in range(0, len(positions), batch_size):
-            part = positions[start : start + batch_size]
-            stacked = np.stack([pad(images[i], spec) for i in part])
-            yield part, stacked[..., None].astype(np.float32)

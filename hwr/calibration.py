@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import Alphabet
-from hwr.batches import reading_batches
 from hwr.confidence import SURE, Confidence, features, fit_choice
 from hwr.ctc import (
     Candidate,
@@ -25,6 +24,7 @@ from hwr.ctc import (
 )
 from hwr.dataset import Dataset, DatasetError, Sample, share_out
 from hwr.decoder import Decoder
+from hwr.engine import batches_by_width
 from hwr.image import ImageError, load_image
 from hwr.names import EXACT, Evidence, Roster
 from hwr.preprocess import prepare
@@ -117,8 +117,8 @@ def read_cases(recognizer: Recognizer, wanted: Iterable[Sample]) -> list[Case]:
             samples.append(sample)
             images.append(prepared.image)
     logits: dict[int, NDArray[np.float32]] = {}
-    for positions, batch in reading_batches(images, recognizer.spec):
-        logits |= dict(zip(positions, recognizer.logits(batch[..., 0]), strict=True))
+    for positions, batch in batches_by_width(images, recognizer.spec):
+        logits |= dict(zip(positions, recognizer.logits(batch), strict=True))
     return [Case(samples[i], images[i], logits[i]) for i in range(len(samples))]
 
 

@@ -130,7 +130,9 @@ def load_engine(folder: Path, name: str | None = None) -> tuple[Spec, Engine]:
     return spec, engine
 
 
-def batches_by_width(images: Sequence[Grey], spec: Spec) -> Iterator[tuple[list[int], Grey]]:
+def batches_by_width(
+    images: Sequence[Grey], spec: Spec, size: int = BATCH
+) -> Iterator[tuple[list[int], Grey]]:
     """Yield (positions, batch) over prepared images, equal padded widths together.
 
     Each image is padded by its own width alone, so its logits do not depend on its
@@ -141,8 +143,8 @@ def batches_by_width(images: Sequence[Grey], spec: Spec) -> Iterator[tuple[list[
     for position, image in enumerate(images):
         by_width.setdefault(padded_width(image.shape[1], spec), []).append(position)
     for _, positions in sorted(by_width.items(), reverse=True):
-        for start in range(0, len(positions), BATCH):
-            part = positions[start : start + BATCH]
+        for start in range(0, len(positions), size):
+            part = positions[start : start + size]
             yield part, np.stack([pad(images[i], spec) for i in part])
 
 

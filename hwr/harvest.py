@@ -15,10 +15,10 @@ from rapidfuzz.distance import Levenshtein
 from tqdm import tqdm
 
 from hwr.alphabet import fold
-from hwr.batches import reading_batches
 from hwr.cache import prepare_dataset
 from hwr.ctc import align, greedy_text, log_probability, peaks
 from hwr.dataset import Sample, open_dataset, share_out
+from hwr.engine import batches_by_width
 from hwr.image import ImageError, load_image
 from hwr.ink_shift import ink_shift
 from hwr.letters import LetterBank, Letters, collect, cut_letters, read_singles
@@ -70,8 +70,8 @@ def harvest_letters(
         images += [prepared.image(number) for number in range(len(prepared))]
         texts += [sample.text for sample in prepared.samples]
     found: list[tuple[NDArray[np.float64], float]] = [(np.zeros(0), -np.inf)] * len(images)
-    for positions, batch in reading_batches(images, recognizer.spec):
-        for position, logits in zip(positions, recognizer.logits(batch[..., 0]), strict=True):
+    for positions, batch in batches_by_width(images, recognizer.spec):
+        for position, logits in zip(positions, recognizer.logits(batch), strict=True):
             ids = recognizer.spec.alphabet.encode(texts[position])
             columns = np.array(peaks(align(logits, ids)))
             found[position] = columns, log_probability(logits, ids)
@@ -154,8 +154,8 @@ def _words(
             words += [(sample, w.text, grey[:, w.left : w.right]) for w in found]
         prepared = [prepare(np.ascontiguousarray(word), spec) for _, _, word in words]
         inked = [i for i, p in enumerate(prepared) if not p.blank]
-        for positions, batch in reading_batches([prepared[i].image for i in inked], spec):
-            for position, logits in zip(positions, recognizer.logits(batch[..., 0]), strict=True):
+        for positions, batch in batches_by_width([prepared[i].image for i in inked], spec):
+            for position, logits in zip(positions, recognizer.logits(batch), strict=True):
                 sample, text, word = words[inked[position]]
                 truth = fold(text)
                 errors = Levenshtein.distance(truth, greedy_text(logits, spec.alphabet))

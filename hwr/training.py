@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hwr.batches import Batches, reading_batches
+from hwr.batches import Batches
 from hwr.cache import PreparedSet
 from hwr.ctc import greedy_text
+from hwr.engine import batches_by_width
 from hwr.loss import compile_whole_step, ctc_loss
 from hwr.metrics import Score, score
 from hwr.model import build_model
@@ -325,8 +326,8 @@ def validate(reader: keras.Model, images: PreparedSet, spec: Spec) -> Score:
     """Return the score of greedy readings of a prepared set."""
     texts = [""] * len(images)
     pictures = [images.image(i) for i in range(len(images))]
-    for positions, batch in reading_batches(pictures, spec):
-        logits = np.asarray(reader.predict_on_batch(batch))
+    for positions, batch in batches_by_width(pictures, spec, 64):
+        logits = np.asarray(reader.predict_on_batch(batch[..., None].astype(np.float32)))
         for position, steps in zip(positions, logits, strict=True):
             texts[position] = greedy_text(steps, spec.alphabet).strip()
     return score([s.text for s in images.samples], texts)

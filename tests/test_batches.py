@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from conftest import TINY, write_word
 
-from hwr.batches import GROUP, TIGHT_STEP, Batches, SyntheticSource, reading_batches
-from hwr.preprocess import pad
+from hwr.batches import GROUP, TIGHT_STEP, Batches, SyntheticSource
 
 
 @dataclass(frozen=True)
@@ -136,16 +135,3 @@ def test_pictures_too_narrow_for_their_label_are_not_taught() -> None:
     source = SyntheticSource(["ANNA"], lambda text, rng: next(pictures), TINY)
     assert source.draw(np.random.default_rng(0))[1] == "ANNA"
     assert next(pictures, None) is None
-
-
-def test_reading_batches_hold_every_image_once_by_its_own_width() -> None:
-    rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (16, w)).astype(np.uint8) for w in (5, 40, 33, 128, 31, 64, 7)]
-    found = {}
-    for positions, batch in reading_batches(images, TINY, batch_size=2):
-        assert len(positions) <= 2
-        for position, image in zip(positions, batch, strict=True):
-            found[position] = image[..., 0]
-    assert sorted(found) == list(range(7))
-    for position, image in enumerate(images):
-        assert (found[position] == pad(image, TINY)).all()
