@@ -22,14 +22,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT), str(ROOT / "tests")]
 
-#: Notes the time of each pen-up and of the first change of the headline after it.
+#: Notes the time from each pen-up to the first change of the reading, its confidence or its time.
+#: What else changes there is Gradio's clock, which starts at once and is hidden.
 WATCH = """
 () => {
+  const read = () => ["reading", "confidence", "time"].map(
+    (id) => document.getElementById(id).textContent).join();
   window.times = [];
-  let up = null;
-  addEventListener("pointerup", () => { up = performance.now(); }, true);
   window.last = performance.now();
+  let up = null;
+  let shown = read();
+  addEventListener("pointerup", () => { up = performance.now(); }, true);
   new MutationObserver(() => {
+    const now = read();
+    if (now === shown) return;
+    shown = now;
     window.last = performance.now();
     if (up !== null) { window.times.push(performance.now() - up); up = null; }
   }).observe(document.querySelector("#headline"), {
