@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hwr.ctc import CUT, Candidate, Doubles, Letter
-from hwr.model_folder import CONFIG, ModelFolderError, read_json
+from hwr.model_folder import CONFIG, ModelFolderError, read_json, write_text
 from hwr.names import Evidence
 
 CONFIDENCE = "confidence.json"
@@ -211,7 +210,4 @@ def save_confidence(folder: Path, confidence: Confidence) -> None:
         "weights_sha256": read_json(folder / CONFIG)["weights_sha256"],
         "confidence": confidence.to_dict(),
     }
-    with tempfile.NamedTemporaryFile("w", dir=folder, encoding="utf-8", delete=False) as partial:
-        partial.write(json.dumps(values, indent=2) + "\n")
-    Path(partial.name).chmod(0o644)
-    Path(partial.name).replace(folder / CONFIDENCE)
+    write_text(folder / CONFIDENCE, json.dumps(values, indent=2) + "\n")
