@@ -74,6 +74,16 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch-size", type=_positive(int), default=64)
     parser.add_argument("--learning-rate", type=_positive(float), default=1.5e-3)
+    parser.add_argument(
+        "--augmentation",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="how far pictures are changed before they are shown, 0..2 (%(default)s)",
+    )
+    parser.add_argument(
+        "--dropout", type=float, help="share of features dropped (that of --init, or 0.2)"
+    )
     parser.add_argument("--validate-every", type=_positive(int), default=20_000, metavar="IMAGES")
     parser.add_argument("--cache", type=Path, help="folder for prepared pictures")
     args = parser.parse_args(argv)
@@ -126,6 +136,8 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
+        augmentation=args.augmentation,
+        dropout=args.dropout,
         validate_every=args.validate_every,
         cache=args.cache,
     )

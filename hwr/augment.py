@@ -6,7 +6,7 @@ run. Images are (H, W) uint8 with white (255) paper.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -38,6 +38,12 @@ class Strength:
     thickness: float = 0.35
     tone: float = 0.2
     mask: float = 0.15
+
+    def scaled(self, factor: float) -> Strength:
+        """Return every property times `factor`, 0..2."""
+        if not 0 <= factor <= 2:
+            raise ValueError(f"The factor of the augmentation lies in 0..2. Received: {factor:g}")
+        return Strength(**{name: factor * value for name, value in asdict(self).items()})
 
 
 def augment(

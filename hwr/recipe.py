@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import keras
 
+from hwr.augment import Strength
 from hwr.batches import Batches, PreparedSource, Source, SyntheticSource
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.card import model_card
@@ -53,6 +55,8 @@ class Recipe:
     seed: int = 0
     batch_size: int = 64
     learning_rate: float = 1.5e-3
+    augmentation: float = 1.0
+    dropout: float | None = None
     validate_every: int = 20_000
     cache: Path | None = None
     spec: Spec | None = None
@@ -73,6 +77,8 @@ def train(recipe: Recipe) -> Progress:
     keras.utils.set_random_seed(recipe.seed)
     initial = load_model(recipe.init) if recipe.init else None
     spec = initial[0] if initial else recipe.spec or Spec()
+    if recipe.dropout is not None:
+        spec = dataclasses.replace(spec, dropout=recipe.dropout)
     state = recipe.run_folder / "state.npz"
     if recipe.resume and not state.is_file():
         raise ValueError(f"There is no run to resume at {state}; start it without --resume.")
@@ -195,6 +201,7 @@ def _batches(
         spec,
         recipe.batch_size,
         recipe.seed,
+        strength=Strength().scaled(recipe.augmentation),
     )
 
 
@@ -241,6 +248,7 @@ def _run_facts(
         "samples": progress.samples,
         "minutes": round(progress.seconds / 60, 1),
         "seed": recipe.seed,
+        "augmentation": recipe.augmentation,
     }
 
 

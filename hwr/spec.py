@@ -64,6 +64,8 @@ class Spec:
             raise ValueError(f"filters must name three stages. Received: {self.filters}")
         if self.layers < 2:
             raise ValueError(f"layers must be at least 2. Received: {self.layers}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must lie in 0..1, below 1. Received: {self.dropout:g}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as JSON values; the alphabet is one string, so a space survives."""
