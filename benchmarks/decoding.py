@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from hwr.beam import beam
 from hwr.calibration import Case, read_cases
-from hwr.ctc import beam, greedy_text
+from hwr.ctc import greedy_text
 from hwr.dataset import open_dataset
 from hwr.decoder import Decoder
 from hwr.names import Roster

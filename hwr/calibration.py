@@ -9,19 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.alignment import align, ink_profile, peaks
 from hwr.alphabet import Alphabet
+from hwr.beam import beam, beam_search
 from hwr.confidence import SURE, Confidence, features, fit_choice
-from hwr.ctc import (
-    Candidate,
-    Doubles,
-    Grey,
-    align,
-    beam,
-    beam_search,
-    greedy_text,
-    ink_profile,
-    peaks,
-)
+from hwr.ctc import Candidate, Doubles, Grey, greedy_text
 from hwr.dataset import Dataset, DatasetError, Sample, share_out
 from hwr.decoder import Decoder
 from hwr.engine import batches_by_width

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from hwr.ctc import CUT, Candidate, Doubles, Letter
+from hwr.alignment import CUT
+from hwr.ctc import Candidate, Doubles, Letter
 from hwr.model_folder import CONFIG, ModelFolderError, read_json, write_text
 from hwr.names import Evidence
 

@@ -8,19 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from hwr.alignment import place
 from hwr.alphabet import Alphabet
+from hwr.beam import WIDTH, beam
 from hwr.confidence import Confidence
-from hwr.ctc import (
-    WIDTH,
-    Candidate,
-    Floats,
-    Grey,
-    Letter,
-    beam,
-    greedy_text,
-    log_probability,
-    place,
-)
+from hwr.ctc import Candidate, Condensed, Floats, Grey, Letter, greedy_text, log_probability
 from hwr.names import LISTED, Roster
 from hwr.prior import PRIOR, Prior
 
@@ -79,22 +71,23 @@ class Decoder:
             listed: probability, before looking, that the name is on the roster.
             greedy: take the text of the best path instead, whatever roster and prior say.
         """
+        steps = Condensed.of(logits)
         if greedy:
-            candidates = self._candidates(logits, None)
+            candidates = self._candidates(steps, None)
             text = greedy_text(logits, self.alphabet).strip()
             found = [c for c in candidates if c.text == text]
-            chance = np.exp(log_probability(logits, self.alphabet.encode(text)))
+            chance = np.exp(log_probability(steps.scores, self.alphabet.encode(text)))
             first = found[0] if found else Candidate(text, float(chance))
             return self._free(
-                logits, image, [first, *(c for c in candidates if c.text != text)], prior=False
+                steps, image, [first, *(c for c in candidates if c.text != text)], prior=False
             )
         if roster is not None and roster.alphabet != self.alphabet:
             raise ValueError(
                 "The roster was made for another alphabet; make it with that of the model."
             )
         chosen = None if roster is not None else self._prior(prior)
-        candidates = self._candidates(logits, chosen)
-        free = self._free(logits, image, candidates, prior=chosen is not None)
+        candidates = self._candidates(steps, chosen)
+        free = self._free(steps, image, candidates, prior=chosen is not None)
         if roster is None:
             return free
         match = roster.match(
@@ -105,32 +98,32 @@ class Decoder:
             ranked = (others, *match.candidates)[:SHOWN]
             return Decoding(free.text, others.probability, free.letters, ranked, match.absent)
         best = match.candidates[0]
-        letters = self._letters(logits, match.texts[0], image)
+        letters = self._letters(Condensed.whole(logits), match.texts[0], image)
         return Decoding(best.text, best.probability, letters, match.candidates, match.absent)
 
-    def _candidates(self, logits: Floats, prior: Prior | None) -> list[Candidate]:
+    def _candidates(self, steps: Condensed, prior: Prior | None) -> list[Candidate]:
         """Return what the beam finds, without spaces at the ends: they come from wide margins."""
         fused = None
         if prior is not None:
             fused = prior.fused(self.confidence.weight, self.confidence.reward)
         chances: dict[str, float] = {}
-        for candidate in beam(logits, self.alphabet, self.width, fused):
+        for candidate in beam(steps.scores, self.alphabet, self.width, fused):
             text = candidate.text.strip()
             chances[text] = chances.get(text, 0.0) + candidate.probability
         ranked = sorted(chances.items(), key=lambda item: -item[1])
         return [Candidate(text, min(1.0, chance)) for text, chance in ranked]
 
     def _free(
-        self, logits: Floats, image: Grey, candidates: list[Candidate], *, prior: bool
+        self, steps: Condensed, image: Grey, candidates: list[Candidate], *, prior: bool
     ) -> Decoding:
         """Return the first candidate as the answer, with a calibrated probability."""
-        letters = self._letters(logits, candidates[0].text, image)
+        letters = self._letters(steps, candidates[0].text, image)
         sure = self.confidence.of(candidates, letters, prior=prior)
         return Decoding(candidates[0].text, sure, letters, _calibrated(candidates, sure)[:SHOWN])
 
-    def _letters(self, logits: Floats, text: str, image: Grey) -> tuple[Letter, ...]:
+    def _letters(self, steps: Condensed, text: str, image: Grey) -> tuple[Letter, ...]:
         ids = self.alphabet.encode(text)
-        return tuple(place(logits, ids, self.alphabet, image, cut=self.confidence.cut))
+        return tuple(place(steps, ids, self.alphabet, image, cut=self.confidence.cut))
 
     def _prior(self, choice: PriorChoice) -> Prior | None:
         """Return the prior to use, or None.

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from tqdm import tqdm
 
+from hwr.alignment import align, peaks
 from hwr.alphabet import fold
 from hwr.cache import prepare_dataset
-from hwr.ctc import align, greedy_text, log_probability, peaks
+from hwr.ctc import greedy_text, log_probability
 from hwr.dataset import Sample, open_dataset, share_out
 from hwr.engine import batches_by_width
 from hwr.image import ImageError, load_image

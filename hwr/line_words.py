@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.alignment import align
 from hwr.alphabet import BLANK, Alphabet, fold, frames_needed
-from hwr.ctc import align, log_softmax
+from hwr.ctc import log_softmax
 from hwr.spec import COLUMNS_PER_STEP
 
 Grey = NDArray[np.uint8]

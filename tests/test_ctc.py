@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 
 from hwr.alphabet import Alphabet
 from hwr.ctc import (
-    align,
-    beam,
-    edges,
+    SURELY_BLANK,
+    Condensed,
     greedy,
     greedy_text,
     log_probabilities,
     log_probability,
     log_softmax,
-    place,
 )
 
 ABC = Alphabet("AB ")
@@ -155,108 +153,29 @@ def test_log_probability_equals_the_loss_of_the_framework() -> None:
     assert np.asarray(keras.ops.convert_to_numpy(loss)) == pytest.approx(ours, abs=1e-4, rel=1e-6)
 
 
-# === Beam ===
+# === Condensed steps ===
 
 
-@settings(deadline=None, max_examples=60)
-@given(small_logits())
-def test_wide_beam_finds_every_text_with_its_exact_probability(logits: np.ndarray) -> None:
-    alphabet = Alphabet("ABCDE"[: logits.shape[1] - 1])
-    labels = enumerate_labels(logits)
-    found = beam(logits, alphabet, width=2000)
-    chances = {c.text: c.probability for c in found}
-    assert [c.probability for c in found] == sorted(chances.values(), reverse=True)
-    for label, chance in labels.items():
-        # A step that is surely blank is taken for one, so what needs it may be missing.
-        missing = chances.get(alphabet.decode(label), 0.0)
-        assert missing == pytest.approx(chance, rel=1e-6) or (missing == 0 and chance < 1e-3)
+def test_runs_of_sure_blanks_become_one_step() -> None:
+    logits = spike("__A___B__")
+    logits[[0, 1, 4, 7, 8], 0] = 12.0  # of the three blanks in the middle, one is sure
+    steps = Condensed.of(logits)
+    assert steps.starts.tolist() == [0, 2, 3, 4, 5, 6, 7, 9]
+    assert steps.spans([(0, 1), (1, 3)]) == [(0, 2), (2, 4)]
+    assert np.exp(steps.scores).sum(axis=1) == pytest.approx([1] * 7)
+    assert steps.scores[1:6] == pytest.approx(log_softmax(logits)[2:7])  # single steps stay
+    assert Condensed.whole(logits).starts.tolist() == list(range(10))
 
 
-@settings(deadline=None, max_examples=60)
-@given(small_logits())
-def test_narrow_beam_keeps_the_best_text(logits: np.ndarray) -> None:
-    alphabet = Alphabet("ABCDE"[: logits.shape[1] - 1])
-    labels = enumerate_labels(logits)
-    found = beam(logits, alphabet)
-    assert len(found) <= 10
-    assert found[0].probability == pytest.approx(max(labels.values()), rel=1e-6)
-
-
-class Dislike:
-    """A prior of one state that multiplies the chance of a text by 0.01 for each A."""
-
-    start = 0
-    factors = np.array([[1.0, 0.01, 1.0, 1.0]])
-    ends = np.array([0.5])
-    following = np.zeros((1, 4), np.int32)
-
-
-def test_prior_turns_a_close_decision_and_not_a_clear_one() -> None:
-    logits = spike("_A_B_")
-    logits[1, 2] = math.log(0.65)  # B instead of A is nearly as likely
-    assert beam(logits, ABC)[0].text == "AB"
-    with_prior = beam(logits, ABC, prior=Dislike())
-    assert with_prior[0].text == "BB"
-    logits[1, [0, 2, 3]] = math.log(1e-4)  # nothing but A
-    assert beam(logits, ABC, prior=Dislike())[0].text == "AB"
-
-
-def test_beam_of_no_width_is_refused() -> None:
-    with pytest.raises(ValueError, match="width of at least 1"):
-        beam(spike("_A_"), ABC, width=0)
-
-
-# === Alignment ===
-
-
-def best_alignment(logits: np.ndarray, label: tuple[int, ...]) -> float:
-    """Return the log-probability of the best path of a label, over all paths."""
-    scores = log_softmax(logits)
-    return max(
-        sum(float(scores[t, k]) for t, k in enumerate(path))
-        for path in itertools.product(range(logits.shape[1]), repeat=len(logits))
-        if collapse(path) == label
+def test_condensed_steps_give_the_same_probabilities() -> None:
+    rng = np.random.default_rng(3)
+    logits = rng.normal(0, 1, (60, 5))
+    logits[:, 0] += 11
+    logits[5::9, 0] -= 12  # a doubtful step every nine
+    assert (np.exp(log_softmax(logits))[:, 0] >= SURELY_BLANK).sum() > 30
+    short = Condensed.of(logits).scores
+    assert len(short) <= 30
+    texts = [[], [1], [2, 3], [4, 4, 1], [1, 2, 3, 4]]
+    assert log_probabilities(short, texts) == pytest.approx(
+        log_probabilities(logits, texts), abs=1e-3
     )
-
-
-@settings(deadline=None, max_examples=40)
-@given(small_logits())
-def test_alignment_is_the_best_of_all_paths(logits: np.ndarray) -> None:
-    scores = log_softmax(logits)
-    for label in enumerate_labels(logits):
-        spans = align(logits, label)
-        path = np.zeros(len(logits), int)
-        for (start, stop), id_ in zip(spans, label, strict=True):
-            path[start:stop] = id_
-        assert collapse(tuple(path.tolist())) == label
-        total = sum(float(scores[t, k]) for t, k in enumerate(path))
-        assert total == pytest.approx(best_alignment(logits, label))
-
-
-def test_text_that_does_not_fit_is_not_aligned() -> None:
-    with pytest.raises(ValueError, match="needs 3 time steps cannot be aligned to 2"):
-        align(np.zeros((2, 3)), [1, 1])
-
-
-def test_letters_part_where_the_ink_does() -> None:
-    image = np.full((10, 60), 255, np.uint8)
-    image[:, 6:20] = image[:, 24:40] = image[:, 45:58] = 0
-    # Peaks at columns 10, 30 and 50: half-way are 20 and 40, the gaps end at 24 and 45.
-    assert edges([(2, 3), (7, 8), (12, 13)], image, cut=0.5) == [0, 21, 41, 60]
-    assert edges([(2, 3), (7, 8)], np.full((10, 60), 255, np.uint8), 0.8) == [6, 26, 46]
-    assert edges([(2, 3)], image, 0.5) == [0, 60]
-
-
-def test_letters_name_their_alternatives() -> None:
-    logits = spike("_A_B_")
-    logits[3, 1] = math.log(0.35)  # at B's place stands A half as likely
-    letters = place(logits, [1, 2], ABC, np.full((10, 20), 255, np.uint8))
-    assert [letter.character for letter in letters] == ["A", "B"]
-    (other, chance), *_ = letters[1].alternatives
-    ways = {text: math.exp(log_probability(logits, ABC.encode(text)))
-            for text in ("AA", "AB", "A ", "A")}  # fmt: skip
-    assert other == "A"
-    assert chance == pytest.approx(ways["AA"] / sum(ways.values()))
-    assert letters[1].probability == pytest.approx(ways["AB"] / sum(ways.values()))
-    assert "" in dict(letters[1].alternatives)
-    assert place(logits, [], ABC, np.full((10, 20), 255, np.uint8)) == []

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet
-from hwr.ctc import Candidate, beam, log_probabilities
+from hwr.beam import beam
+from hwr.ctc import Candidate, log_probabilities
 from hwr.names import Evidence, Roster, RosterError
 
 ABC = Alphabet(" '-ABCDE")

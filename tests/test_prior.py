@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet
-from hwr.ctc import beam
+from hwr.beam import beam
 from hwr.prior import PRIOR, STEP, Prior, PriorError, count_names
 
 AB = Alphabet("AB")

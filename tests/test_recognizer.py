@@ -10,7 +10,8 @@ import pytest
 from conftest import TINY, write_word
 
 import hwr
-from hwr.ctc import beam, greedy_text
+from hwr.beam import beam
+from hwr.ctc import greedy_text
 from hwr.image import ImageError
 from hwr.names import Roster, RosterError
 from hwr.preprocess import pad, prepare
