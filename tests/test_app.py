@@ -36,8 +36,9 @@ from hwr.recognizer import Reading
 from hwr.sample_set import write_samples
 from hwr.ui.about import about_model
 from hwr.ui.browse import Browse
-from hwr.ui.draw import Draw, drawing, white_pad
+from hwr.ui.draw import EXAMPLES, Draw, write
 from hwr.ui.expected import expecting, reads_as_expected
+from hwr.ui.pad import picture_of
 from hwr.ui.page import build
 from hwr.ui.panel import Panel, percent
 from hwr.ui.reader import Reader
@@ -479,21 +480,40 @@ def test_percent_claims_no_certainty(probability: float, text: str) -> None:
 
 
 def test_an_untouched_pad_is_white_paper() -> None:
-    for value in (None, {"background": None, "layers": [], "composite": None}, white_pad()):
-        assert drawing(value).shape == (300, 800)
-        assert drawing(value).min() == 255
+    for value in (None, ""):
+        paper = picture_of(value)
+        assert isinstance(paper, np.ndarray)
+        assert (paper.shape, paper.min()) == ((300, 800), 255)
 
 
-def test_an_example_lies_on_the_pad_as_its_background() -> None:
+def test_an_example_is_written_on_the_pad_and_read_from_there() -> None:
     import gradio as gr
 
     with gr.Blocks(analytics_enabled=False):
         pad, headline, *_ = Draw(measure).show_example(1)
-    assert pad["background"].shape == (300, 800)
+    written = load_image(picture_of(pad)).pixels
+    assert (written == write(*EXAMPLES[1])).all()
+    assert written.min() == 0
     assert "W 800" in headline
-    assert (drawing({**pad, "composite": None}) == pad["background"]).all()
-    drawn = np.zeros((300, 800), np.uint8)
-    assert (drawing({**pad, "composite": drawn}) == drawn).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("<svg onload=alert(1)>", "must be a PNG as a data URL"),
+        ({"path": "/etc/passwd"}, "must be a PNG as a data URL"),
+        ("data:image/png;base64," + "A" * 2_000_000, "must be a PNG as a data URL"),
+        ("data:image/png;base64,AAA", "is damaged"),
+        ("data:image/png;base64,AAAA", "not a picture"),
+    ],
+)
+def test_what_no_pad_sends_is_refused(value: object, reason: str) -> None:
+    import gradio as gr
+
+    with gr.Blocks(analytics_enabled=False):
+        headline, *others = Draw(lambda source: load_image(source)).show(value)
+    assert reason in headline
+    assert others == [None] * 4
 
 
 def text_of(html: str) -> str:

@@ -125,17 +125,7 @@ STYLE = """
 #steps .thumbnail-item img { height: 72px; object-fit: contain; }
 #steps .caption-label { position: static; max-width: 100%; border: none; text-align: left; }
 
-/* The tools lie below the paper instead of on it; there is one colour, so none to choose. */
-#pad .toolbar-wrap {
-  flex-direction: row; width: auto; padding: 0 0.4rem;
-  top: auto; right: auto; bottom: 6px; left: 50%; transform: translateX(-50%);
-}
-#pad .half-container { flex-direction: row; width: auto; }
-#pad [aria-label="Color"], #pad [title="Color"] { display: none; }
 @media (max-width: 640px) {
-  #pad { height: 230px !important; overflow: hidden !important; }
-  /* The editor leaves a border around the paper that a phone has no room for. */
-  #pad .pixi-target { width: calc(100% + 44px) !important; margin-left: -22px; }
   /* All five tabs in one row. */
   #inputs .tab-container button { padding-left: 0.45rem; padding-right: 0.45rem; }
 }

@@ -99,7 +99,7 @@ def build(
         panel.steps.render()
         gr.Markdown(about, elem_id="about")
 
-        draw.listen(panel, draw_tab)
+        draw.listen(page, panel, draw_tab)
         upload.listen(panel, upload_tab)
         browse.listen(panel, browse_tab)
         batch.listen(panel, batch_tab)
