@@ -16,7 +16,7 @@ app: .venv/app
 	$(IN_VENV)python app.py $(ARGS)
 
 test: .venv/dev browser check
-	$(IN_VENV)python -m pytest $(ARGS)
+	$(IN_VENV)python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: .venv/dev
 	$(IN_VENV)ruff format --check .

@@ -170,6 +170,14 @@ def fit_choice(options: Sequence[Doubles], chosen: Sequence[int], *, ridge: floa
     return weights
 
 
+def percent(probability: float) -> str:
+    """Return a probability in whole percents; 100 % is said only of certainty."""
+    whole = round(100 * probability)
+    if whole == 0:
+        return "<1 %"
+    return "99 %" if whole == 100 and probability < 1 else f"{whole} %"
+
+
 # === In the model folder ===
 
 

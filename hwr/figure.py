@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from hwr.confidence import percent
 from hwr.ctc import Letter, Timeline
 from hwr.spec import COLUMNS_PER_STEP
 
@@ -87,7 +88,7 @@ def _page(reading: Reading, header: int) -> tuple[Image.Image, ImageDraw.ImageDr
 
 def _head(reading: Reading) -> str:
     text = reading.text or "(nothing written)"
-    return f"{text}   {reading.confidence:.0%}   {reading.verdict}"
+    return f"{text}   {percent(reading.confidence)}   {reading.verdict}"
 
 
 def _draw_letter(pen: ImageDraw.ImageDraw, letter: Letter, top: int, bottom: int) -> None:
@@ -97,10 +98,10 @@ def _draw_letter(pen: ImageDraw.ImageDraw, letter: Letter, top: int, bottom: int
     colour = _colour(letter.probability)
     small = ImageFont.load_default(11)
     pen.text((centre, top), _shown(letter.character), colour, _large(), anchor="ma")
-    pen.text((centre, top + 28), f"{100 * letter.probability:.0f}", MUTED, small, anchor="ma")
+    pen.text((centre, top + 28), percent(letter.probability), MUTED, small, anchor="ma")
     for other, probability in letter.alternatives[:1]:
         if probability >= SHOWN:
-            said = f"{_shown(other) or 'none'} {100 * probability:.0f}"
+            said = f"{_shown(other) or 'none'} {percent(probability)}"
             pen.text((centre, top + 42), said, (190, 30, 30), small, anchor="ma")
     pen.line([(left + 2, top + 60), (right - 2, top + 60)], colour, 3)
     for edge in (left, right):

@@ -27,6 +27,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
+from hwr.confidence import percent
 from hwr.ctc import Candidate, Letter
 from hwr.dataset import Sample
 from hwr.image import load_image
@@ -40,7 +41,7 @@ from hwr.ui.draw import EXAMPLES, Draw, write
 from hwr.ui.expected import expecting, reads_as_expected
 from hwr.ui.pad import picture_of
 from hwr.ui.page import build
-from hwr.ui.panel import Panel, percent
+from hwr.ui.panel import Panel
 from hwr.ui.reader import Reader
 from hwr.ui.samples import Samples
 

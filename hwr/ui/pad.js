@@ -28,14 +28,8 @@ function drawStroke({ points, size, erase }) {
     pen.fill();
     return;
   }
-  // Curves through the middles of the measured points: no corners where a hand made none.
   pen.moveTo(first.x, first.y);
-  let before = first;
-  for (const point of others) {
-    pen.quadraticCurveTo(before.x, before.y, (before.x + point.x) / 2, (before.y + point.y) / 2);
-    before = point;
-  }
-  pen.lineTo(before.x, before.y);
+  for (const point of others) pen.lineTo(point.x, point.y);
   pen.stroke();
 }
 

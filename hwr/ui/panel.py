@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from hwr.confidence import percent
 from hwr.ctc import Letter
 from hwr.figure import draw_timeline
 from hwr.names import NOT_LISTED, RosterError
@@ -29,14 +30,6 @@ _READING = {
     "show_progress": "hidden",
     "api_visibility": "private",
 }
-
-
-def percent(probability: float) -> str:
-    """Return a probability in whole percents; 100 % is said only of certainty."""
-    whole = round(100 * probability)
-    if whole == 0:
-        return "<1 %"
-    return "99 %" if whole == 100 and probability < 1 else f"{whole} %"
 
 
 class Panel:
