@@ -160,8 +160,8 @@ def fit_name(cases: Sequence[Case], decoder: Decoder, prior: Prior | None) -> tu
     decoder = dataclasses.replace(decoder, confidence=bare)
     options, chosen = [], []
     for case in cases:
-        decoded = decoder.decode(case.logits, case.image, prior=prior or False)
-        right = features(decoded.candidates, decoded.letters)
+        decoded = decoder.decode(case.logits, prior=prior or False)
+        right = features(decoded.candidates)
         options.append(np.stack([right, np.zeros_like(right)]))
         chosen.append(0 if decoded.text == case.sample.text else 1)
     return tuple(round(float(weight), 4) for weight in fit_choice(options, chosen))

@@ -49,7 +49,7 @@ class Reading:
         confidence: probability that `text` is right in every character, 0..1; the network's
             own where the model folder holds no calibration.
         letters: the letters of `text`, in the alphabet of the model, with probabilities,
-            alternatives and columns of the prepared image.
+            alternatives and columns of the prepared image; of `Recognizer.read` only.
         candidates: the likeliest texts with probabilities, at most five, best first.
         steps: the preprocessing, step by step; the last image is what the network read.
         blank: True where no ink was found.
@@ -158,7 +158,7 @@ class Recognizer:
         """Read many pictures, in their order; a picture that cannot be used yields its error.
 
         Pictures are decoded in parallel and read in batches of equal width. The readings
-        equal those of `read`, without the steps.
+        equal those of `read`, without the steps, the letters and the timeline.
 
         Args:
             roster, prior: see `read`.
@@ -194,10 +194,10 @@ class Recognizer:
                         yield item
                     else:
                         start = time.perf_counter() - share
-                        decoding, image = None, item[1].image
+                        decoding = None
                         if i in logits:
                             decoding = self.decoder.decode(
-                                logits[i], image, roster=expected, prior=prior, greedy=greedy
+                                logits[i], roster=expected, prior=prior, greedy=greedy
                             )
                         yield self._reading(item[1], decoding, [], item[0], start)
 
