@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 import cv2
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
+from starlette.exceptions import HTTPException
 
 from hwr.hand import Hand, trace_name
 from hwr.ui.panel import Panel
@@ -16,6 +18,9 @@ from hwr.ui.reader import Read
 #: Pixels of the paper; high enough for a finger on a phone, where it is 370 wide.
 WIDTH, HEIGHT = 800, 300
 PEN, RUBBER = 8, 32
+
+#: Bytes of drawings that were sent and wait to be read, and layers of one of them.
+WAITING, LAYERS = 64 * 1024 * 1024, 4
 
 #: Names that a click puts on the pad, and the seeds of the hands that write them.
 EXAMPLES = (("ANNA", 1), ("MARTIN", 2), ("LE GALL", 3), ("O'NEIL", 4))
@@ -58,6 +63,33 @@ def write(text: str, seed: int) -> NDArray[np.uint8]:
     return pad
 
 
+def limit_drawings(pad: gr.Sketchpad) -> None:
+    """Let a pad keep no more drawings than WAITING, and drop the oldest first.
+
+    Gradio 6.31 keeps each until it is read, which a client need not ask for, and makes room for
+    as many layers as a client says.
+    """
+    accept = pad.accept_blobs
+
+    @wraps(accept)
+    def accept_blobs(data: Any) -> None:
+        fields = data.data if isinstance(data.data, dict) else {}
+        complete = {"type", "id", "index"} <= fields.keys() and data.files
+        if not complete or fields["index"] not in ("", "null", *map(str, range(LAYERS))):
+            raise HTTPException(400, "This is no part of a drawing.")
+        accept(data)
+        kept = pad.blob_storage
+        while len(kept) > 1 and sum(map(_size, list(kept.values()))) > WAITING:
+            kept.pop(next(iter(kept)), None)
+
+    pad.accept_blobs = accept_blobs
+
+
+def _size(blobs: Any) -> int:
+    parts = [blobs.background, blobs.composite, *blobs.layers]
+    return sum(len(part) for part in parts if part is not None)
+
+
 def _paper() -> NDArray[np.uint8]:
     return np.full((HEIGHT, WIDTH), 255, np.uint8)
 
@@ -84,6 +116,7 @@ class Draw:
             brush=gr.Brush(default_size=PEN, colors=["#000000"], color_mode="fixed"),
             eraser=gr.Eraser(default_size=RUBBER),
         )
+        limit_drawings(self.pad)
         self.clear = gr.Button("Clear the pad", elem_id="clear-pad", size="sm")
         self.examples = gr.Dataset(
             components=["textbox"],

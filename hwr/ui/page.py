@@ -23,6 +23,7 @@ from hwr.ui.expected import (
     reading_options,
     reads_as_expected,
 )
+from hwr.ui.listener import listener
 from hwr.ui.model_tab import ModelTab
 from hwr.ui.panel import Panel
 from hwr.ui.reader import Read, ReadMany, one_by_one
@@ -42,7 +43,7 @@ from hwr.ui.upload import Upload, uploaded
 READERS = 1
 
 #: Seconds between two cleanings of the upload folder, and the age of what is deleted.
-CLEANING = (3600, 3600)
+CLEANING = (600, 3600)
 
 
 def build(
@@ -155,7 +156,13 @@ def _add_endpoints(
         try:
             sources = find_pictures(uploaded_files(pictures))
             many = partial(read_many, **reading_options(checked_roster(roster)))
-            return [row_record(row) for rows in read_batch(many, sources) for row in rows]
+            records: list[RowRecord] = []
+            listening = listener()
+            for rows in read_batch(many, sources):
+                records += map(row_record, rows)
+                if not listening():
+                    raise BatchError("Nobody waits for this batch any more.")
+            return records
         except (BatchError, ImageError, RosterError) as error:
             raise _refusal(error) from None
 
