@@ -166,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     from PIL import Image
 
     from hwr.image import MAX_PIXELS
-    from hwr.ui.scratch import scratch
+    from hwr.ui.scratch import scratch, scratch_root
 
     # Gradio decodes what the pad sends by itself, hwr.image has limits of its own.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses from twice this number on.
@@ -176,7 +176,7 @@ def main(argv: list[str] | None = None) -> int:
         os.environ.setdefault("GRADIO_TEMP_DIR", str(scratch("uploads")))
         os.environ.setdefault("GRADIO_EXAMPLES_CACHE", str(scratch("examples")))
         page = make_page(args)
-        tempfile.tempdir = str(scratch("partial"))
+        tempfile.tempdir = str(scratch_root())
         # So that a service that is stopped removes its files, too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         launch(page, args)

@@ -25,7 +25,8 @@ except ImportError:  # Windows; what a killed process left is not removed there.
 
 PREFIX = "hwr-page-"
 
-_LOCK = "lock"
+#: Name of the file in a scratch folder that its process keeps locked.
+LOCK = "lock"
 
 #: Seconds for which a folder without a lock may be one that is just being made.
 _YOUNG = 60
@@ -34,7 +35,7 @@ _YOUNG = 60
 @cache
 def scratch(part: str) -> Path:
     """Return the folder for one kind of file; it exists as long as this process."""
-    folder = _root() / part
+    folder = scratch_root() / part
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -47,7 +48,7 @@ def remove_abandoned(base: Path) -> int:
             status = folder.lstat()
             if status.st_uid != os.getuid() or time.time() - status.st_mtime < _YOUNG:
                 continue
-            lock = folder / _LOCK
+            lock = folder / LOCK
             # A process that still runs holds its lock, whatever it does.
             with lock.open("a") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -90,7 +91,8 @@ def sweep(folder: Path, age: float, keep: Collection[str] = ()) -> int:
 
 
 @cache
-def _root() -> Path:
+def scratch_root() -> Path:
+    """Return the folder of this process, which holds those of `scratch`."""
     base = Path(tempfile.gettempdir())
     remove_abandoned(base)
     root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base)).resolve()
@@ -102,7 +104,7 @@ def _root() -> Path:
 def _hold(root: Path) -> None:
     """Lock a folder for as long as this process runs."""
     if fcntl is not None:
-        file = (root / _LOCK).open("w")
+        file = (root / LOCK).open("w")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _held.append(file)
 

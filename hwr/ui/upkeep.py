@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from hwr.ui.scratch import scratch, sweep
+from hwr.ui.scratch import LOCK, scratch_root, sweep
 
 #: Seconds between two rounds, and the age of files that are removed; above that at which Gradio
 #: removes those it knows of, for it never forgets the name of one that somebody else removed.
@@ -59,10 +59,10 @@ async def _rounds(page: gr.Blocks) -> None:
 
 def remove_files(page: gr.Blocks, age: float) -> int:
     """Remove old files of visitors, but not those that the page itself shows; return how many."""
-    keep: set[str] = set()
+    keep = {str(scratch_root() / LOCK)}
     for component in page.blocks.values():
         keep |= component.keep_in_cache
-    folders = {Path(get_upload_folder()).resolve(), scratch("partial")}
+    folders = (Path(get_upload_folder()).resolve(), scratch_root())
     return sum(sweep(folder, age, keep) for folder in folders)
 
 
