@@ -190,7 +190,7 @@ def test_a_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
 def test_hostile_bytes_never_raise_anything_else(tmp_path: Path) -> None:
     path = pack(tmp_path / "a.zip", {"a.png": bytes(99), "\u00e9.jpg": b"12345" * 20})
     whole, rng = path.read_bytes(), random.Random(3)
-    refused = 0
+    messages = []
     for _ in range(300):
         data = bytearray(whole)
         for _ in range(rng.choice((1, 2, 4))):
@@ -200,7 +200,6 @@ def test_hostile_bytes_never_raise_anything_else(tmp_path: Path) -> None:
             for member in list_members(path):
                 read_member(path, member.place)
         except ArchiveError as error:
-            refused += 1
-            assert str(error).endswith(("; pack it again.", "; split it.", ".")), error
-            assert str(tmp_path) not in str(error)
-    assert 50 < refused < 300
+            messages.append(str(error))
+    assert 50 < len(messages) < 300
+    assert all(message.endswith(".") and "/" not in message for message in messages)

@@ -53,7 +53,7 @@ _API = "/gradio_api"
 _OPEN = {
     "GET": re.compile(
         r"/(config/?|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(/\d+)?"
-        r"|login_check/?|logout|(static|assets)/.+)?"
+        r"|logout|(static|assets)/.+)?"
         rf"|{_API}/(info/?|openapi\.json|theme\.css|app_id/?|user/?|login_check/?|startup-events"
         r"|heartbeat/[^/]+|queue/(data|status)|upload_progress|call/(v2/)?[^/]+/[^/]+|file=.+)"
     ),
@@ -202,7 +202,7 @@ class Guard:
         if origin is None:
             return
         own = {_name(headers.get(name, "")) for name in (b"host", b"x-forwarded-host")}
-        if urlsplit(origin).hostname not in own | (self._hosts or set()):
+        if _name(origin.partition("://")[2]) not in own - {""} | (self._hosts or set()):
             raise RefusedError(403, "This request comes from another site.")
 
     def _check_body(self, body: bytes) -> None:
