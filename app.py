@@ -77,6 +77,23 @@ def _number(name: str, default: int) -> int:
         raise ValueError(f"${name} must be a whole number. Received: {text!r}") from None
 
 
+def _login() -> tuple[str, str] | None:
+    """Return the name and password that the environment asks visitors for.
+
+    There is no option for it: a command line can be read by everybody on the machine.
+
+    Raises:
+        ValueError: the variable does not hold both.
+    """
+    text = os.environ.get("HWR_LOGIN")
+    if not text:
+        return None
+    name, _, password = text.partition(":")
+    if not name or not password:
+        raise ValueError("$HWR_LOGIN must be NAME:PASSWORD; one of them is missing.")
+    return name, password
+
+
 def make_page(args: argparse.Namespace) -> gr.Blocks:
     """Return the page for the command line's model and data; the model loads meanwhile.
 
@@ -107,7 +124,8 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
     """Serve `page`: to this machine alone, no folder, no analytics, no history.
 
     Raises:
-        ValueError: tools are asked for, but the package that offers them is missing.
+        ValueError: tools are asked for, but the package that offers them is missing; or the login
+            is incomplete.
     """
     from gradio.utils import get_upload_folder
     from starlette.middleware import Middleware
@@ -147,6 +165,7 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
         ssr_mode=False,
         mcp_server=args.mcp,
         state_session_capacity=VISITORS,
+        auth=_login(),
         app_kwargs={"middleware": [guard], "lifespan": upkeep(page)},
         allowed_paths=None,
         footer_links=["api"],

@@ -106,6 +106,13 @@ class Site:
         ]
         return next(m for m in messages if m["msg"] == "process_completed")
 
+    def overheard(self, session: str) -> str:
+        """Return what a session is told, if there is one."""
+        try:
+            return self.http.get(f"{API}/queue/data", params={"session_hash": session}).text
+        except httpx.RemoteProtocolError:  # Gradio breaks the answer off where there is none
+            return ""
+
     def events_of(self, element: str) -> list[dict[str, Any]]:
         """Return the events that a component with an element id fires."""
         config = self.page.config
@@ -714,14 +721,10 @@ def test_hidden_events_bear_any_value(site: Site) -> None:
     session = "hostile"
     texts = []
     for number, event in enumerate(events):
-        for value in (values[number % 5], values[(number + 2) % 5]):
-            answer = site.join(session, event["id"], [value] * len(event["inputs"]))
-            if answer.status_code != 200:
-                texts.append(answer.text)
-                continue
-            stream = site.http.get(f"{API}/queue/data", params={"session_hash": session})
-            texts.append(stream.text)
-    assert len(texts) == 2 * len(events)
+        value = values[number % len(values)]
+        answer = site.join(session, event["id"], [value] * len(event["inputs"]))
+        texts.append(site.overheard(session) if answer.status_code == 200 else answer.text)
+    assert len(texts) == len(events)
     for text in texts:
         assert "Traceback" not in text
         text = text.replace(str(site.uploads), "")
@@ -777,8 +780,7 @@ def test_an_answer_is_given_to_who_asked_for_it(site: Site) -> None:
     slow = site.upload("slow.png", png(Gate.WIDTH))
     event = site.http.post(f"{API}/call/read", json={"data": [slow, ""]}).json()["event_id"]
     for session in ("", "x", event[:-1], "*", "None"):
-        text = site.http.get(f"{API}/queue/data", params={"session_hash": session}).text
-        assert "process" not in text
+        assert "process" not in site.overheard(session)
     # Another one cannot end it, either.
     body = {"session_hash": "x", "fn_index": 0, "event_id": event[:-1] + "g"}
     site.http.post(f"{API}/cancel", json=body)
@@ -851,7 +853,7 @@ def test_files_of_visitors_go_and_those_of_the_page_stay(site: Site) -> None:
     config = site.http.get("/config").text
     own = set(re.findall(r'"path":\s*"([^"]+)"', config))
     assert own
-    assert all(Path(path).is_file() for path in own)
+    assert [path for path in own if not Path(path).is_file()] == []
     message = site.refused("read", file, "")
     assert message == "There is no file named 'a.png'; check the name and the folder."
 
@@ -955,7 +957,8 @@ def test_markup_in_names_is_text_on_the_page(site: Site, tmp_path: Path) -> None
         expect(page.locator("#batch-status")).to_contain_text("3 pictures", timeout=60_000)
         for name in names:
             expect(page.locator("#batch-table")).to_contain_text(name)
-        expect(page.get_by_label("The name in", exact=False)).to_have_count(1)
+        name = page.locator("#batch-name")
+        expect(name).to_contain_text(f"The name in {names[0]}", timeout=60_000)
         assert page.evaluate("window.hit") is None
         assert page.locator("img[src='x']").count() == 0
         assert page.locator("b:text-is('bold'), i").count() == 0

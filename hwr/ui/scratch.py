@@ -32,9 +32,8 @@ LOCK = "lock"
 _YOUNG = 60
 
 
-@cache
 def scratch(part: str) -> Path:
-    """Return the folder for one kind of file; it exists as long as this process."""
+    """Return the folder for one kind of file, made anew where it was swept away."""
     folder = scratch_root() / part
     folder.mkdir(exist_ok=True)
     return folder

@@ -61,7 +61,9 @@ def remove_files(page: gr.Blocks, age: float) -> int:
     """Remove old files of visitors, but not those that the page itself shows; return how many."""
     keep = {str(scratch_root() / LOCK)}
     for component in page.blocks.values():
-        keep |= component.keep_in_cache
+        # A dataset's files are kept by components within it, which the page does not list.
+        for part in (component, *getattr(component, "_components", ())):
+            keep |= part.keep_in_cache
     folders = (Path(get_upload_folder()).resolve(), scratch_root())
     return sum(sweep(folder, age, keep) for folder in folders)
 
@@ -90,6 +92,8 @@ def forget_unheard(page: gr.Blocks, before: Mapping[str, int]) -> dict[str, int]
             seen[session] = mark
         elif not ids.get(session):
             del waiting[session]
-    for session in [name for name, events in ids.items() if not events and name not in waiting]:
-        del ids[session]
+    running = queue.event_ids_to_events
+    for session, events in list(ids.items()):
+        if session not in waiting and not events & running.keys():
+            del ids[session]
     return seen
