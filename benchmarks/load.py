@@ -229,7 +229,8 @@ async def run(args: argparse.Namespace, address: str, server: int, folder: Path)
         print(f"fault    {count} x {fault}")
     same = again == answer and later < SLOWER * quiet + 50
     print(
-        f"after the load: same reading, as quick: {same}, waiting in the queue {status['queue_size']}"
+        f"after the load: same reading, as quick: {same}, "
+        f"waiting in the queue: {status['queue_size']}"
     )
     print(f"cores    {os.cpu_count()}, load {os.getloadavg()[0]:.1f}")
     return 0 if same and done and not report.faults and not status["queue_size"] else 1
