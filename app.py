@@ -141,8 +141,7 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
     # Gradio sums up the last 10,000 events after each one, for a monitor that is switched off.
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
-    # Requests that pass the queue by would be as many at once as somebody likes.
-    page.queue(default_concurrency_limit=READERS, max_size=args.queue_size, api_open=False)
+    page.queue(default_concurrency_limit=READERS, max_size=args.queue_size)
     on_space = "SPACE_ID" in os.environ
     host = args.host or ("0.0.0.0" if on_space else "127.0.0.1")
     guard = Middleware(

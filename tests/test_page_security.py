@@ -21,6 +21,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -266,10 +267,24 @@ def test_other_sites_and_names_are_refused(site: Site) -> None:
     assert own.status_code == 200
 
 
-def test_nothing_passes_the_queue_by(site: Site) -> None:
-    answer = site.http.post(f"{API}/run/read", json={"data": [None, ""]})
-    assert answer.status_code == 404
-    assert "join the queue" in answer.json()["detail"]
+def test_requests_that_pass_the_queue_by_wait_their_turn(
+    site: Site, limits: Callable[..., None]
+) -> None:
+    GATE.open.clear()
+    limits(WAITING=2)
+    before, slow = GATE.reads, site.upload("slow.png", png(Gate.WIDTH))
+
+    def read() -> httpx.Response:
+        return site.http.post(f"{API}/run/read", json={"data": [slow, ""]})
+
+    with ThreadPoolExecutor(guard.DIRECT + 2) as pool:
+        answers = [pool.submit(read) for _ in range(guard.DIRECT + 2)]
+        wait_for(lambda: GATE.reads == before + guard.DIRECT)
+        wait_for(lambda: read().status_code == 503)
+        assert read().json() == {"detail": guard.BUSY}
+        assert GATE.reads == before + guard.DIRECT
+        GATE.open.set()
+        assert [answer.result().status_code for answer in answers] == [200] * len(answers)
 
 
 # === Files of the server ===

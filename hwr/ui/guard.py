@@ -41,6 +41,9 @@ PAUSE, PATIENCE = 30.0, 900.0
 #: Requests open at once; a page that is being looked at holds one or two.
 MAX_OPEN = 2000
 
+#: Requests that pass Gradio's queue by, as `curl` makes them: at once, and waiting for their turn.
+DIRECT, WAITING = 2, 32
+
 #: Seconds for which the size of the upload folder is not measured again.
 _FRESH = 2.0
 
@@ -128,6 +131,8 @@ class Guard:
             headers["X-Frame-Options"] = "SAMEORIGIN"
         self._headers = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
         self._open = 0
+        # What the page itself asks for in this way is quick, and need not wait for readings.
+        self._own, self._direct = _Turns(), _Turns()
         self._measured: tuple[float, int] = (float("-inf"), 0)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -143,7 +148,12 @@ class Guard:
             receive = await self._check(scope, receive)
             if scope["path"].startswith((f"{_API}/queue/join", f"{_API}/call/")):
                 send = _Busy(send)
-            await self._app(scope, receive, send)
+            if scope["path"].startswith(f"{_API}/run/"):
+                own = scope["path"].startswith(f"{_API}/run/predict")
+                async with self._own if own else self._direct:
+                    await self._app(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
         except RefusedError as error:
             await _answer(send, error.status, str(error))
         finally:
@@ -244,6 +254,26 @@ class Guard:
             raise RefusedError(
                 503, "There is no room for more uploads just now; they are deleted after an hour."
             )
+
+
+class _Turns:
+    """Lets DIRECT requests in at a time, and as many as WAITING wait."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(DIRECT)
+        self._waiting = 0
+
+    async def __aenter__(self) -> None:
+        if self._waiting >= WAITING:
+            raise RefusedError(503, BUSY)
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._places.release()
 
 
 class _Upload:
