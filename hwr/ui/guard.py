@@ -213,7 +213,11 @@ class Guard:
             return
         own = {_name(headers.get(name, "")) for name in (b"host", b"x-forwarded-host")}
         if _name(origin.partition("://")[2]) not in own - {""} | (self._hosts or set()):
-            raise RefusedError(403, "This request comes from another site.")
+            raise RefusedError(
+                403,
+                "This request comes from another site; if it is the page's own name, start the "
+                "page with --name NAME.",
+            )
 
     def _check_body(self, body: bytes) -> None:
         if not body:
