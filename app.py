@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +51,14 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         "else 32)",
     )
     parser.add_argument(
+        "--name",
+        action="append",
+        dest="names",
+        default=[name for name in os.environ.get("HWR_NAMES", "").split(",") if name],
+        help="a name by which the page is called besides this machine's own, for instance "
+        "names.example.org behind a proxy; can be repeated ($HWR_NAMES, with commas)",
+    )
+    parser.add_argument(
         "--mcp",
         action="store_true",
         default=os.environ.get("HWR_MCP") == "1",
@@ -65,6 +75,23 @@ def _number(name: str, default: int) -> int:
         return int(text)
     except ValueError:
         raise ValueError(f"${name} must be a whole number. Received: {text!r}") from None
+
+
+def _login() -> tuple[str, str] | None:
+    """Return the name and password that the environment asks visitors for.
+
+    There is no option for it: a command line can be read by everybody on the machine.
+
+    Raises:
+        ValueError: the variable does not hold both.
+    """
+    text = os.environ.get("HWR_LOGIN")
+    if not text:
+        return None
+    name, _, password = text.partition(":")
+    if not name or not password:
+        raise ValueError("$HWR_LOGIN must be NAME:PASSWORD; one of them is missing.")
+    return name, password
 
 
 def make_page(args: argparse.Namespace) -> gr.Blocks:
@@ -97,18 +124,35 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
     """Serve `page`: to this machine alone, no folder, no analytics, no history.
 
     Raises:
-        ValueError: tools are asked for, but the package that offers them is missing.
+        ValueError: tools are asked for, but the package that offers them is missing; or the login
+            is incomplete.
     """
+    from gradio.utils import get_upload_folder
+    from starlette.middleware import Middleware
+
     from hwr.archive import MAX_ARCHIVE
+    from hwr.ui.guard import Guard, own_names
     from hwr.ui.look import HEAD, SCRIPT, STYLE, theme
     from hwr.ui.page import READERS
+    from hwr.ui.upkeep import VISITORS, upkeep
 
     if args.mcp and importlib.util.find_spec("mcp") is None:
         raise ValueError("--mcp needs another package; install it with pip install 'gradio[mcp]'.")
+    # Gradio sums up the last 10,000 events after each one, for a monitor that is switched off.
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
     page.queue(default_concurrency_limit=READERS, max_size=args.queue_size)
     on_space = "SPACE_ID" in os.environ
+    host = args.host or ("0.0.0.0" if on_space else "127.0.0.1")
+    guard = Middleware(
+        Guard,
+        uploads=Path(get_upload_folder()),
+        hosts=own_names(host, args.names),
+        tools=args.mcp,
+        framed=on_space,
+    )
     page.launch(
-        server_name=args.host or ("0.0.0.0" if on_space else "127.0.0.1"),
+        server_name=host,
         server_port=args.port,
         share=False,
         show_error=False,
@@ -119,6 +163,9 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
         strict_cors=True,
         ssr_mode=False,
         mcp_server=args.mcp,
+        state_session_capacity=VISITORS,
+        auth=_login(),
+        app_kwargs={"middleware": [guard], "lifespan": upkeep(page)},
         allowed_paths=None,
         footer_links=["api"],
         theme=theme(),
@@ -138,12 +185,20 @@ def main(argv: list[str] | None = None) -> int:
     from PIL import Image
 
     from hwr.image import MAX_PIXELS
+    from hwr.ui.scratch import scratch, scratch_root
 
     # Gradio decodes what the pad sends by itself, hwr.image has limits of its own.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses from twice this number on.
     try:
         args = get_args(argv)
-        launch(make_page(args), args)
+        # Also before Gradio is imported. An upload that is being received is a temporary file.
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(scratch("uploads")))
+        os.environ.setdefault("GRADIO_EXAMPLES_CACHE", str(scratch("examples")))
+        page = make_page(args)
+        tempfile.tempdir = str(scratch_root())
+        # So that a service that is stopped removes its files, too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        launch(page, args)
     except (ValueError, OSError) as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 2

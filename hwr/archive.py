@@ -37,6 +37,17 @@ _ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"
 #: What systems put beside the files that a person packed.
 _CLUTTER = ("Thumbs.db", "desktop.ini")
 
+# What zipfile raises at hostile bytes; a name that is no UTF-8, for instance, is a ValueError.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
 # The record at the end of an archive, and the mark of its 64-bit form before it (APPNOTE 4.3.16).
 _END, _END_SIZE, _END_64, _LOCATOR_SIZE = b"PK\x05\x06", 22, b"PK\x06\x07", 20
 
@@ -82,7 +93,7 @@ def list_members(path: Path) -> list[Member]:
     members = [
         Member(info.filename, place, _problem(info))
         for place, info in enumerate(infos)
-        if not info.is_dir() and not _is_clutter(info.filename)
+        if not info.filename.endswith("/") and not _is_clutter(info.filename)
     ]
     unpacked = sum(infos[member.place].file_size for member in members if not member.problem)
     if unpacked > MAX_UNPACKED:
@@ -108,7 +119,7 @@ def read_member(path: Path, place: int) -> bytes:
             # zipfile reads no more than the directory announces, which `_problem` has checked.
             with archive.open(info) as file:
                 return file.read()
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        except _DAMAGED as error:
             raise ArchiveError("It is damaged in the archive; pack it again.") from error
 
 
@@ -117,7 +128,7 @@ def _open(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
         raise ArchiveError("The archive is no longer there; choose it again.") from None
-    except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise ArchiveError("The archive is damaged; pack it again.") from error
 
 
@@ -149,8 +160,8 @@ def _check_directory(path: Path) -> None:
 
 
 def _is_clutter(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return "__MACOSX" in parts or parts[-1].startswith(".") or parts[-1] in _CLUTTER
+    path = PurePosixPath(name)
+    return "__MACOSX" in path.parts or path.name.startswith(".") or path.name in _CLUTTER
 
 
 def _problem(info: zipfile.ZipInfo) -> str | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import stat
 import struct
 import zipfile
@@ -162,3 +163,43 @@ def test_a_file_with_a_comment_is_still_an_archive(tmp_path: Path) -> None:
         packed.comment = b"forms of May"
     assert problems(path) == {"a.png": None}
     assert not is_archive(Path(__file__))
+
+
+@pytest.mark.parametrize("name", ["", ".", "./", "..", "\\", "C:", "a\0.png"])
+def test_odd_names_are_no_fault(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.zip"
+    info = zipfile.ZipInfo("x")
+    info.filename = name
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(info, b"1")
+        packed.writestr("good.png", b"2")
+    *_, good = list_members(path)
+    assert (good.name, good.problem) == ("good.png", None)
+
+
+def test_a_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"\u00e9.png": b"1"})
+    data = bytearray(path.read_bytes())
+    data[30] = 0xFF  # in the member's own header; the directory's name stays as it was
+    path.write_bytes(data)
+    (member,) = list_members(path)
+    with pytest.raises(ArchiveError, match="damaged in the archive"):
+        read_member(path, member.place)
+
+
+def test_hostile_bytes_never_raise_anything_else(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"a.png": bytes(99), "\u00e9.jpg": b"12345" * 20})
+    whole, rng = path.read_bytes(), random.Random(3)
+    messages = []
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.choice((1, 2, 4))):
+            data[rng.randrange(len(data))] = rng.choice((0, 127, 128, 255, rng.randrange(256)))
+        path.write_bytes(data)
+        try:
+            for member in list_members(path):
+                read_member(path, member.place)
+        except ArchiveError as error:
+            messages.append(str(error))
+    assert 50 < len(messages) < 300
+    assert all(message.endswith(".") and "/" not in message for message in messages)

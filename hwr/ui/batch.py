@@ -39,6 +39,7 @@ from hwr.ui.expected import checked_roster, reading_options
 from hwr.ui.panel import Panel
 from hwr.ui.pictures import picture_file
 from hwr.ui.reader import Read, ReadMany
+from hwr.ui.upkeep import KEPT
 from hwr.ui.upload import uploaded
 
 #: Headers, types and widths of the table's columns; NUMBER and NAME are read back. A column of
@@ -83,7 +84,7 @@ class Batch:
         """Lay the tab out in the current Gradio context."""
         self._read = read
         self._read_many = read_many
-        self.rows = gr.State([])
+        self.rows = gr.State([], time_to_live=KEPT)
         self.current = gr.State(None)
         self.files = gr.Files(
             label=f"Up to {MAX_PICTURES:,} pictures, or a ZIP file of them",
@@ -444,4 +445,5 @@ def _save_training(rows: list[Row]) -> str:
     try:
         return download("corrections.zip", lambda path: write_training_folder(rows, path))
     except ExportError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        # It names files as visitors have named them, and the page shows it as HTML.
+        raise gr.Error(escape(str(error)), print_exception=False) from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
+
+from hwr.ui.scratch import scratch
 
 #: Seconds after which a file has long been copied by Gradio and is removed.
 KEPT = 300
@@ -30,20 +30,12 @@ SAVE = """
 def download(name: str, write: Callable[[Path], object]) -> str:
     """Return the path of a file called `name` that `write` has filled."""
     _remove_old()
-    file = Path(tempfile.mkdtemp(dir=_folder())) / name
+    file = Path(tempfile.mkdtemp(dir=scratch("downloads"))) / name
     write(file)
     return str(file)
 
 
-@cache
-def _folder() -> Path:
-    """Return a folder of this process alone, removed when it ends."""
-    folder = Path(tempfile.mkdtemp(prefix="hwr-downloads-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 def _remove_old() -> None:
-    for folder in _folder().iterdir():
+    for folder in scratch("downloads").iterdir():
         if folder.stat().st_mtime < time.time() - KEPT:
             shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -86,7 +87,8 @@ def _entries(file: str) -> str:
     try:
         return "\n".join(read_entries(file))
     except RosterError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        # It quotes the list, and the page shows it as HTML.
+        raise gr.Error(escape(str(error)), print_exception=False) from None
 
 
 def checked_roster(roster: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from hwr.batch_reading import BatchError, find_pictures, read_batch
-from hwr.dataset import DatasetError
+from hwr.dataset import SPLITS, DatasetError
 from hwr.image import ImageError
 from hwr.names import RosterError
 from hwr.ui.batch import Batch, uploaded_files
@@ -23,6 +23,7 @@ from hwr.ui.expected import (
     reading_options,
     reads_as_expected,
 )
+from hwr.ui.listener import listener
 from hwr.ui.model_tab import ModelTab
 from hwr.ui.panel import Panel
 from hwr.ui.reader import Read, ReadMany, one_by_one
@@ -41,8 +42,11 @@ from hwr.ui.upload import Upload, uploaded
 #: in which they were asked for, so that an old one never lands on top of a newer one.
 READERS = 1
 
+#: Characters of a client's value that a message quotes.
+LONGEST_QUOTE = 80
+
 #: Seconds between two cleanings of the upload folder, and the age of what is deleted.
-CLEANING = (3600, 3600)
+CLEANING = (600, 3600)
 
 
 def build(
@@ -137,7 +141,9 @@ def _add_endpoints(
         """
         # Types are announced to clients, but not enforced.
         if not isinstance(index, int) or isinstance(index, bool):
-            raise _refusal(f"An index is a whole number. Received: {index!r}")
+            raise _refusal(f"An index is a whole number. Received: {_shown(index)}")
+        if split not in list(SPLITS):
+            raise _refusal(f"A split is one of {', '.join(SPLITS)}. Received: {_shown(split)}")
         try:
             sample = samples.find(split, index).sample
             with expecting(checked_roster(roster)):
@@ -155,7 +161,13 @@ def _add_endpoints(
         try:
             sources = find_pictures(uploaded_files(pictures))
             many = partial(read_many, **reading_options(checked_roster(roster)))
-            return [row_record(row) for rows in read_batch(many, sources) for row in rows]
+            records: list[RowRecord] = []
+            listening = listener()
+            for rows in read_batch(many, sources):
+                records += map(row_record, rows)
+                if not listening():
+                    raise BatchError("Nobody waits for this batch any more.")
+            return records
         except (BatchError, ImageError, RosterError) as error:
             raise _refusal(error) from None
 
@@ -179,6 +191,12 @@ def _add_endpoints(
         show_progress="hidden",
     )
     gr.api(read_sample, api_name="read_sample", concurrency_id="read")
+
+
+def _shown(value: object) -> str:
+    """Return a client's value as a message quotes it, not at any length."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
 
 
 def _refusal(error: object) -> gr.Error:

@@ -7,18 +7,17 @@ it is given is copied aside and renamed, so images go to the page as files.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
-import shutil
 import tempfile
 import time
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from hwr.ui.scratch import scratch
 
 #: Seconds after which a file has long been copied by Gradio and is removed.
 KEPT = 300
@@ -28,24 +27,16 @@ def picture_file(image: NDArray[np.uint8]) -> str:
     """Return the path of a PNG file of `image`, (H, W) grey or (H, W, 3) RGB uint8."""
     pixels = image if image.ndim == 2 else image[..., ::-1]
     data = cv2.imencode(".png", np.ascontiguousarray(pixels))[1].tobytes()
-    file = _folder() / f"{hashlib.sha256(data).hexdigest()[:32]}.png"
-    with tempfile.NamedTemporaryFile(dir=_folder(), delete=False) as partial:
+    file = scratch("pictures") / f"{hashlib.sha256(data).hexdigest()[:32]}.png"
+    with tempfile.NamedTemporaryFile(dir=scratch("pictures"), delete=False) as partial:
         partial.write(data)
     Path(partial.name).replace(file)
     _remove_old()
     return str(file)
 
 
-@cache
-def _folder() -> Path:
-    """Return a folder of this process alone, removed when it ends."""
-    folder = Path(tempfile.mkdtemp(prefix="hwr-pictures-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 def _remove_old() -> None:
-    for file in _folder().iterdir():
+    for file in scratch("pictures").iterdir():
         # Another thread may have removed it in between.
         with suppress(FileNotFoundError):
             if file.stat().st_mtime < time.time() - KEPT:
