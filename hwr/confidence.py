@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from hwr.ctc import CUT, Candidate, Doubles, Letter
-from hwr.model_folder import CONFIG, ModelFolderError, read_json, write_text
+from hwr.model_folder import CONFIG, ModelFolderError, content_sha256, read_json
 from hwr.names import Evidence
+from hwr.whole_file import write_text
 
 CONFIDENCE = "confidence.json"
 FORMAT = 1
@@ -178,12 +179,15 @@ def load_confidence(folder: Path) -> Confidence:
     Raises:
         ModelFolderError: the file is damaged, or was fitted to other weights.
     """
-    if not (folder / CONFIDENCE).is_file():
+    if not (folder / CONFIDENCE).exists():
         return Confidence()
     values = read_json(folder / CONFIDENCE)
     remedy = "fit it again with `python -m hwr calibrate`, or delete it"
     try:
         version, weights = values["format"], values["weights_sha256"]
+        told = values.get("confidence_sha256")
+        if told is not None and told != content_sha256(values["confidence"]):
+            raise ValueError("its sha256 differs")
         confidence = Confidence.from_dict(values["confidence"]) if version == FORMAT else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFolderError(
@@ -208,6 +212,7 @@ def save_confidence(folder: Path, confidence: Confidence) -> None:
     values = {
         "format": FORMAT,
         "weights_sha256": read_json(folder / CONFIG)["weights_sha256"],
+        "confidence_sha256": content_sha256(confidence.to_dict()),
         "confidence": confidence.to_dict(),
     }
     write_text(folder / CONFIDENCE, json.dumps(values, indent=2) + "\n")

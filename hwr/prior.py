@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet, fold
 from hwr.ctc import Doubles
+from hwr.whole_file import replacing
 
 #: The prior that comes with the project.
 PRIOR = Path(__file__).resolve().parent.parent / "assets" / "prior.npz"
@@ -166,23 +166,14 @@ class Prior:
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the prior; what stood there before is replaced only when all is written."""
-        path = Path(file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as partial:
-            try:
-                np.savez_compressed(
-                    partial,
-                    format=np.int64(FORMAT),
-                    alphabet=np.array(self.alphabet.characters),
-                    contexts=self.contexts,
-                    costs=self.costs,
-                )
-                partial.close()
-                Path(partial.name).chmod(0o644)
-                Path(partial.name).replace(path)
-            except BaseException:
-                Path(partial.name).unlink(missing_ok=True)
-                raise
+        with replacing(file) as stream:
+            np.savez_compressed(
+                stream,
+                format=np.int64(FORMAT),
+                alphabet=np.array(self.alphabet.characters),
+                contexts=self.contexts,
+                costs=self.costs,
+            )
 
     def log_probability(self, text: str) -> float:
         """Return the log-probability of a name.
