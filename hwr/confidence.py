@@ -59,6 +59,9 @@ class Confidence:
         for weights in (self.name, self.name_with_prior):
             if weights and len(weights) != len(FEATURES):
                 raise ValueError(f"Need a weight for each of {FEATURES}. Received: {weights}")
+        numbers = (*self.name, *self.name_with_prior, self.weight, self.reward)
+        if not np.isfinite([*numbers, *dataclasses.astuple(self.evidence)]).all():
+            raise ValueError(f"All of it must be finite. Received: {self}")
         if not (0 < self.sure <= 1 and 0 <= self.cut <= 1):
             raise ValueError(f"sure and cut must lie in 0..1. Received: {self.sure} and {self.cut}")
 

@@ -65,6 +65,11 @@ class Prior:
 
     def __post_init__(self) -> None:
         states, _ = self.contexts.shape
+        if self.contexts.dtype != np.uint8 or self.costs.dtype != np.uint8:
+            raise PriorError(
+                f"A prior is stored as bytes. Received: {self.contexts.dtype} and "
+                f"{self.costs.dtype}"
+            )
         if self.costs.shape != (states, self.alphabet.classes) or not states:
             raise PriorError(
                 f"A prior needs one row of costs per context and one column per class. "
@@ -151,7 +156,7 @@ class Prior:
                 f"There is no file {str(file)!r}; make a prior with `python -m hwr prior`."
             )
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 version = int(arrays["format"])
                 if version != FORMAT:
                     raise PriorError(
@@ -189,7 +194,10 @@ class Prior:
 
     @cached_property
     def _states(self) -> _States:
-        return _States.of(self.contexts, self.alphabet.classes)
+        try:
+            return _States.of(self.contexts, self.alphabet.classes)
+        except (KeyError, IndexError) as error:
+            raise PriorError("The contexts of a prior hold each shorter one, too.") from error
 
     @cached_property
     def _fused(self) -> dict[tuple[float, float], FusedPrior]:

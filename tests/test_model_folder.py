@@ -14,6 +14,7 @@ from hwr.model_folder import (
     CARD,
     METRICS,
     ModelFolderError,
+    content_sha256,
     load_model,
     load_spec,
     save_model,
@@ -62,8 +63,9 @@ def edit(folder: Path, **changes: object) -> None:
 
 
 def edit_spec(folder: Path, **changes: object) -> None:
-    spec = json.loads((folder / "config.json").read_text())["spec"]
-    edit(folder, spec=spec | changes)
+    """Change the spec so that only what it says is wrong."""
+    spec = json.loads((folder / "config.json").read_text())["spec"] | changes
+    edit(folder, spec=spec, spec_sha256=content_sha256(spec))
 
 
 @pytest.mark.parametrize(
