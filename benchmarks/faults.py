@@ -15,6 +15,7 @@ import argparse
 import csv
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -254,12 +255,12 @@ def jobs() -> dict[str, Job]:
 # === Kills ===
 
 
-def kill(job: Job, folder: Path, rng: random.Random) -> None:
+def kill(job: Job, folder: Path, rng: random.Random, longest: float = math.inf) -> None:
     """Let `job` work for a random time, kill it and check what is left."""
     os.chdir(folder)
     process = multiprocessing.get_context("fork").Process(target=job.work, args=(folder,))
     process.start()
-    time.sleep(rng.uniform(0.02, job.seconds))
+    time.sleep(rng.uniform(0.02, min(job.seconds, longest)))
     assert process.pid is not None
     assert process.is_alive(), f"ended by itself with exit code {process.exitcode}"
     os.kill(process.pid, signal.SIGKILL)
@@ -282,7 +283,7 @@ def kills(args: argparse.Namespace) -> int:
         done = dict.fromkeys(listed, 0)
         for number in range(args.count - args.training):
             name = list(listed)[number % len(listed)]
-            kill(listed[name], Path(scratch) / name, rng)
+            kill(listed[name], Path(scratch) / name, rng, args.longest)
             done[name] += 1
             print(f"{number + 1}: {name}: whole", flush=True)
         if args.training:
@@ -354,6 +355,9 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     killing.add_argument("--training", type=int, default=10, help="of training (%(default)s)")
     killing.add_argument(
         "--seconds", type=float, default=20.0, help="longest training before a kill (%(default)s)"
+    )
+    killing.add_argument(
+        "--longest", type=float, default=math.inf, help="the same for all else (3 or less)"
     )
     killing.add_argument("--seed", type=int, default=0)
     killing.set_defaults(command=kills)

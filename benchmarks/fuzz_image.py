@@ -177,9 +177,7 @@ def main(argv: list[str] | None = None) -> int:
         "-print_final_stats=1",
     ]
     fuzzer = Fuzzer(args.minutes, args.inputs, args.work)
-    atheris.Setup(
-        [sys.argv[0], *options, str(found), str(CORPUS)], fuzzer, custom_mutator=mutate
-    )
+    atheris.Setup([sys.argv[0], *options, str(found), str(CORPUS)], fuzzer, custom_mutator=mutate)
     atheris.Fuzz()
     return 0  # not reached: libFuzzer ends the process
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import full_disk
 
 from hwr import whole_file
 from hwr.whole_file import WriteError, new_folder, replacing, write_bytes, write_text
@@ -23,15 +22,6 @@ def tree(folder: Path) -> dict[str, bytes]:
     """Every file under `folder`, hidden ones, too, with its content."""
     files = (p for p in folder.rglob("*") if p.is_file())
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}
-
-
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file may grow beyond 64 kB: the system itself refuses to write more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_file_is_replaced_and_may_be_read_by_others(tmp_path: Path) -> None:
@@ -113,14 +103,18 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
     assert tree(tmp_path) == {"file": b"other", "folder/x": b"new", ".file.mine": b"mine"}
 
 
-def test_a_full_disk_is_told_and_the_old_stays(tmp_path: Path, full_disk: None) -> None:
+def test_a_full_disk_is_told_and_the_old_stays(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "old")
     with new_folder(tmp_path / "folder") as scratch:
         (scratch / "x").write_text("old")
     before = tree(tmp_path)
-    with pytest.raises(WriteError, match=r"^file cannot be written to .*; raise the limit"):
+    with (
+        full_disk(65536),
+        pytest.raises(WriteError, match=r"^file cannot be written to .*; raise the limit"),
+    ):
         write_bytes(tmp_path / "file", bytes(10**6))
     with (
+        full_disk(65536),
         pytest.raises(WriteError, match="folder cannot be written"),
         new_folder(tmp_path / "folder", replace=True) as scratch,
     ):
