@@ -78,7 +78,7 @@ def cached() -> PreparedSet:
     return prepare_dataset(open_dataset(SAMPLES, "train", TINY.alphabet), TINY, folder=Path("c"))
 
 
-def write_cache(folder: Path) -> None:
+def write_cache(_: Path) -> None:
     while True:
         cached()
         # Not at once, so kills leave caches that miss one of their files.
@@ -197,8 +197,9 @@ def train(folder: Path) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     recipe.train(
         recipe.Recipe(
-            data=(),
-            synthetic=1.0,
+            data=((str(SAMPLES), 1.0),),
+            synthetic=0.0,
+            cache=folder / "cache",
             out=folder / "model",
             samples=10**9,
             batch_size=BATCH,

@@ -79,7 +79,6 @@ class Fuzzer:
             assert image.shape[1] <= self.spec.max_width, image.shape
             self.outcomes["blank" if prepared.blank else "read"] += 1
         except ImageError as error:
-            assert str(error).endswith("."), str(error)
             self.outcomes[error.code] += 1
         seconds = time.process_time() - start
         self.slowest = max(self.slowest, seconds)

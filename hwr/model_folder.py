@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import warnings
@@ -49,6 +50,7 @@ def save_model(
     Where the package onnx is installed, the folder holds model.onnx, too.
     """
     with new_folder(folder, replace=True) as partial:
+        _probe(partial / "probe", 4 * model.count_params() + 2**20)
         model.save_weights(partial / WEIGHTS)
         config = {
             "format": FORMAT,
@@ -65,6 +67,18 @@ def save_model(
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (partial / METRICS).write_text(_metrics_text(metrics), encoding="utf-8")
         (partial / CARD).write_text(card, encoding="utf-8")
+
+
+def _probe(file: Path, size: int) -> None:
+    """Write and remove a file, so that a full disk is an error.
+
+    HDF5 ends the whole process with a segmentation fault where it cannot write (h5py 3.14).
+    """
+    with file.open("wb") as stream:
+        stream.write(bytes(size))
+        stream.flush()
+        os.fsync(stream.fileno())
+    file.unlink()
 
 
 def add_onnx(folder: Path, engine: str, data: bytes) -> Path:

@@ -159,7 +159,7 @@ def _locked_file(target: Path) -> tuple[IO[bytes], Path]:
     while True:
         handle, name = tempfile.mkstemp(_SUFFIX, f".{target.name}.", target.parent)
         # Between these two lines another process may have swept it away.
-        if _lock(handle) and os.path.exists(name):
+        if _lock(handle) and Path(name).exists():
             # Some writers seek and read, such as that of NumPy archives.
             return os.fdopen(handle, "w+b"), Path(name)
         os.close(handle)
@@ -251,7 +251,7 @@ def _restore(target: Path) -> None:
 def _flush_tree(folder: Path) -> None:
     for parent, _, names in os.walk(folder):
         for name in names:
-            with open(os.path.join(parent, name), "rb+") as stream:
+            with (Path(parent) / name).open("rb+") as stream:
                 os.fsync(stream.fileno())
         _flush_folder(Path(parent))
 
