@@ -65,11 +65,13 @@ class Job:
         work: writes over and over, without end.
         check: raises an AssertionError, or another, if what is there is not whole.
         seconds: the longest that it works before it is killed.
+        begun: the file whose appearance shows that it has begun, or None for at once.
     """
 
     work: Callable[[Path], None]
     check: Callable[[Path], None]
     seconds: float = 2.0
+    begun: str | None = None
 
 
 # === Jobs ===
@@ -187,11 +189,11 @@ def train(folder: Path) -> None:
     from hwr import recipe
     from hwr.training import Trainer
 
-    shown = (folder / "shown").open("wb", buffering=0)
-
     def show(trainer: Trainer, *_: object) -> None:
-        shown.seek(0)
-        shown.write(struct.pack("<Q", trainer.progress.samples))
+        # In one call: a kill leaves the whole number or the one before.
+        handle = os.open(folder / "shown", os.O_WRONLY | os.O_CREAT)
+        os.pwrite(handle, struct.pack("<Q", trainer.progress.samples), 0)
+        os.close(handle)
 
     Trainer._show = show  # type: ignore[method-assign]
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -216,6 +218,7 @@ def check_training(folder: Path, last: dict[str, int]) -> None:
     if not (run / "state.npz").exists():
         assert last["samples"] == 0, "the checkpoint is gone"
         shutil.rmtree(run, ignore_errors=True)
+        (folder / "shown").unlink()
         return
     with np.load(run / "state.npz") as state:
         for name in state.files:  # every checksum
@@ -262,6 +265,8 @@ def kill(job: Job, folder: Path, rng: random.Random, longest: float = math.inf) 
     os.chdir(folder)
     process = multiprocessing.get_context("fork").Process(target=job.work, args=(folder,))
     process.start()
+    while job.begun and process.is_alive() and not (folder / job.begun).exists():
+        time.sleep(0.05)
     time.sleep(rng.uniform(0.02, min(job.seconds, longest)))
     assert process.pid is not None
     assert process.is_alive(), f"ended by itself with exit code {process.exitcode}"
@@ -292,7 +297,7 @@ def kills(args: argparse.Namespace) -> int:
             import hwr.recipe
             import hwr.training  # noqa: F401 - once, not in every process
 
-            job = Job(train, partial(check_training, last=last), args.seconds)
+            job = Job(train, partial(check_training, last=last), args.seconds, "shown")
             folder = Path(scratch) / "train"
             folder.mkdir()
             done["train"] = 0

@@ -97,7 +97,9 @@ def add_onnx(folder: Path, engine: str, data: bytes) -> Path:
         config.pop(_key("int8"), None)  # that one was made of other weights
     # The whole folder anew, so that network and config change at once.
     with new_folder(folder, replace=True) as partial:
-        shutil.copytree(folder, partial, dirs_exist_ok=True)
+        for part in folder.iterdir():  # copytree would hide why a file cannot be written
+            copy = shutil.copytree if part.is_dir() else shutil.copy2
+            copy(part, partial / part.name)
         (partial / ONNX_FILES[engine]).write_bytes(data)
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return folder / ONNX_FILES[engine]
