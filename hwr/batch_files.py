@@ -6,13 +6,13 @@ import csv
 import io
 import json
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from hwr.archive import PICTURES, ArchiveError
 from hwr.batch_reading import Row
+from hwr.whole_file import replacing
 
 COLUMNS = ("FILENAME", "IDENTITY", "CONFIDENCE", "VERDICT", "CHECKED", "PROBLEM")
 
@@ -70,19 +70,16 @@ def write_training_folder(rows: Iterable[Row], archive: Path) -> int:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("FILENAME", "IDENTITY"))
-    with tempfile.NamedTemporaryFile(dir=archive.parent, delete=False) as partial:
-        try:
-            # Pictures are packed already, so they are only stored.
-            with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as packed:
-                for row in labelled:
-                    name = _file_name(row.source.name, names)
-                    packed.writestr(f"corrections/images/{name}", _content(row))
-                    writer.writerow((name, row.text))
-                packed.writestr("corrections/labels.csv", table.getvalue())
-        except BaseException:
-            Path(partial.name).unlink()
-            raise
-    Path(partial.name).replace(archive)
+    # Pictures are packed already, so they are only stored.
+    with (
+        replacing(archive) as stream,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as packed,
+    ):
+        for row in labelled:
+            name = _file_name(row.source.name, names)
+            packed.writestr(f"corrections/images/{name}", _content(row))
+            writer.writerow((name, row.text))
+        packed.writestr("corrections/labels.csv", table.getvalue())
     return len(labelled)
 
 

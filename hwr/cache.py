@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from hwr.dataset import Dataset, Dropped, Sample
 from hwr.image import ImageError, load_image
 from hwr.preprocess import Prepared, prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
+from hwr.whole_file import new_folder
 
 #: Pictures prepared between two writes, so that memory stays flat for any dataset size.
 CHUNK = 512
@@ -73,11 +72,16 @@ def prepare_dataset(
     """Return the dataset's pictures as the network reads them, from the cache if it is there.
 
     The cache key covers the preprocessing, each label and each picture's name, size, time and mode,
-    so a changed picture is prepared again. A new cache is written beside and then renamed:
-    a run that is killed leaves nothing half-written under the final name.
+    so a changed picture is prepared again. A cache that is there but incomplete or damaged is
+    made anew; see `hwr.whole_file` for how it is written.
+
+    Raises:
+        hwr.whole_file.WriteError: the cache cannot be written.
     """
     root = (folder or default_folder()) / f"{dataset.split}-{_key(dataset, spec)}"
-    if not (root / "index.json").is_file():
+    try:
+        return _read(root, dataset)
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
         _write(root, dataset, spec, progress)
     return _read(root, dataset)
 
@@ -94,9 +98,7 @@ def _key(dataset: Dataset, spec: Spec) -> str:
 
 
 def _write(root: Path, dataset: Dataset, spec: Spec, progress: Callable[[int, int], None]) -> None:
-    root.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{root.name}.partial-", dir=root.parent))
-    try:
+    with new_folder(root, replace=True) as partial:
         kept, widths, failed = [], [], []
         with (
             (partial / "pixels.bin").open("wb") as pixels,
@@ -120,14 +122,6 @@ def _write(root: Path, dataset: Dataset, spec: Spec, progress: Callable[[int, in
             "failed": failed,
         }
         (partial / "index.json").write_text(json.dumps(index))
-        try:
-            partial.rename(root)
-        except OSError:
-            # Another process finished the same cache first; its files are the same.
-            if not (root / "index.json").is_file():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _prepare_sample(sample: Sample, spec: Spec) -> Prepared | str:
@@ -150,16 +144,15 @@ def _prepare_sample(sample: Sample, spec: Spec) -> Prepared | str:
 
 
 def _read(root: Path, dataset: Dataset) -> PreparedSet:
+    """Return what `_write` wrote; raise one of many kinds of error if it is not whole."""
     index = json.loads((root / "index.json").read_text())
     samples = tuple(dataset.samples[number] for number in index["kept"])
     failed: Iterable[tuple[int, str]] = index["failed"]
     dropped = tuple(Dropped(dataset.samples[number], reason) for number, reason in failed)
+    widths = np.array(index["widths"], np.int64)
     file = root / "pixels.bin"
-    pixels = np.memmap(file, np.uint8, "r") if file.stat().st_size else np.zeros(0, np.uint8)
-    return PreparedSet(
-        samples,
-        dataset.dropped + dropped,
-        pixels,
-        np.array(index["widths"], np.int64),
-        index["height"],
-    )
+    size = file.stat().st_size
+    if len(widths) != len(samples) or size != widths.sum() * index["height"]:
+        raise ValueError(f"{file} has {size} bytes, not those that its index names")
+    pixels = np.memmap(file, np.uint8, "r") if size else np.zeros(0, np.uint8)
+    return PreparedSet(samples, dataset.dropped + dropped, pixels, widths, index["height"])

@@ -230,11 +230,10 @@ def _draw(
     out: Path,
 ) -> None:
     """Draw the reading of the one file into a PNG file, written whole or not at all."""
-    import tempfile
-
     from PIL import Image
 
     from hwr.image import ImageError
+    from hwr.whole_file import replacing
 
     if len(files) != 1:
         raise ValueError(f"--figure draws one reading; give one picture. Received: {len(files)}")
@@ -242,11 +241,8 @@ def _draw(
         figure = recognizer.read(files[0], roster=roster, prior=prior).draw()
     except ImageError:
         return  # told with the readings
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=out.parent, delete=False) as partial:
-        Image.fromarray(figure).save(partial, "PNG")
-    Path(partial.name).chmod(0o644)
-    Path(partial.name).replace(out)
+    with replacing(out) as stream:
+        Image.fromarray(figure).save(stream, "PNG")
 
 
 def calibrate_model(args: argparse.Namespace) -> int:

@@ -13,8 +13,9 @@ import numpy as np
 
 from hwr.alignment import CUT
 from hwr.ctc import Candidate, Doubles
-from hwr.model_folder import CONFIG, ModelFolderError, read_json, write_text
+from hwr.model_folder import CONFIG, ModelFolderError, content_sha256, read_json
 from hwr.names import Evidence
+from hwr.whole_file import write_text
 
 CONFIDENCE = "confidence.json"
 FORMAT = 2
@@ -59,6 +60,9 @@ class Confidence:
         for weights in (self.name, self.name_with_prior):
             if weights and len(weights) != len(FEATURES):
                 raise ValueError(f"Need a weight for each of {FEATURES}. Received: {weights}")
+        numbers = (*self.name, *self.name_with_prior, self.weight, self.reward)
+        if not np.isfinite([*numbers, *dataclasses.astuple(self.evidence)]).all():
+            raise ValueError(f"All of it must be finite. Received: {self}")
         if not (0 < self.sure <= 1 and 0 <= self.cut <= 1):
             raise ValueError(f"sure and cut must lie in 0..1. Received: {self.sure} and {self.cut}")
 
@@ -187,12 +191,15 @@ def load_confidence(folder: Path) -> Confidence:
     Raises:
         ModelFolderError: the file is damaged, or was fitted to other weights.
     """
-    if not (folder / CONFIDENCE).is_file():
+    if not (folder / CONFIDENCE).exists():
         return Confidence()
     values = read_json(folder / CONFIDENCE)
     remedy = "fit it again with `python -m hwr calibrate`, or delete it"
     try:
         version, weights = values["format"], values["weights_sha256"]
+        told = values.get("confidence_sha256")
+        if told is not None and told != content_sha256(values["confidence"]):
+            raise ValueError("its sha256 differs")
         confidence = Confidence.from_dict(values["confidence"]) if version == FORMAT else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFolderError(
@@ -217,6 +224,7 @@ def save_confidence(folder: Path, confidence: Confidence) -> None:
     values = {
         "format": FORMAT,
         "weights_sha256": read_json(folder / CONFIG)["weights_sha256"],
+        "confidence_sha256": content_sha256(confidence.to_dict()),
         "confidence": confidence.to_dict(),
     }
     write_text(folder / CONFIDENCE, json.dumps(values, indent=2) + "\n")

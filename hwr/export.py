@@ -19,6 +19,7 @@ from hwr.model_folder import ModelFolderError, add_onnx, load_model, load_onnx
 from hwr.onnx_graph import INPUT, OUTPUT, onnx_bytes
 from hwr.preprocess import prepare
 from hwr.spec import Spec
+from hwr.whole_file import write_bytes
 
 #: Training pictures that the ranges of 8-bit activations are measured on.
 CALIBRATION = 128
@@ -91,14 +92,8 @@ def export_litert(folder: Path) -> Path:
         archive.add_endpoint("serve", read, input_signature=[shape])
         archive.write_out(scratch, verbose=False)
         data = tf.lite.TFLiteConverter.from_saved_model(scratch).convert()
-    file = folder / LITERT
-    partial = file.with_name(f".{LITERT}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
-    return file
+    write_bytes(folder / LITERT, data)
+    return folder / LITERT
 
 
 def _calibration_images(data: Path, spec: Spec) -> list[NDArray[np.uint8]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from hwr.line_words import cut_words
 from hwr.preprocess import prepare
 from hwr.recognizer import Recognizer
 from hwr.spec import COLUMNS_PER_STEP
+from hwr.whole_file import new_folder
 
 Grey = NDArray[np.uint8]
 
@@ -116,9 +115,7 @@ def harvest_words(recognizer: Recognizer, folder: Path, out: Path, shift: float)
     lines = list(dataset) + [
         d.sample for d in dataset.dropped if d.reason.startswith("unknown character")
     ]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{out.name}.partial-", dir=out.parent))
-    try:
+    with new_folder(out) as partial:
         (partial / "images").mkdir()
         with (partial / "labels.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
@@ -126,12 +123,10 @@ def harvest_words(recognizer: Recognizer, folder: Path, out: Path, shift: float)
             count = 0
             for sample, text, word in _words(recognizer, lines, shift):
                 name = f"{sample.path.stem}_{count:06d}.png"
-                cv2.imwrite(str(partial / "images" / name), word)
+                # Not by cv2.imwrite, which only returns False where the disk is full.
+                (partial / "images" / name).write_bytes(cv2.imencode(".png", word)[1].tobytes())
                 table.writerow([name, text, sample.writer])
                 count += 1
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return count
 
 

@@ -16,7 +16,7 @@ import re
 import stat
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,22 @@ MAX_ASPECT = 40
 # 19 megapixels, so 5 MB could keep a decoder busy for half an hour. Encoders write about ten, but
 # the two bytes counted also turn up by chance, about 80 times in the video that some phones append.
 MAX_JPEG_PASSES = 200
+
+# The same in passes times pixels: about 1.5 s of decoding.
+MAX_JPEG_WORK = 1_500_000_000
+
+# Headers before the pixels of a JPEG: profiles and metadata come in pieces of 64 kB. Pillow joins
+# those of EXIF one by one, which took 7 s for 400,000 of them.
+MAX_JPEG_SEGMENTS = 500
+
+# Strips or tiles: Pillow spends 6 microseconds on each, and 5 MB can name a million of 1 x 1.
+MAX_TIFF_PARTS = 100_000
+
+# Bytes of a BMP in runs, most of a second for each megabyte.
+MAX_BMP_RUNS = 2 * 2**20
+
+# Characters of EXIF that a PNG holds as text, twice its bytes; a camera writes at most 64 kB.
+MAX_RAW_PROFILE = 150_000
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 
@@ -89,6 +105,15 @@ _FOREIGN = (
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_ORIENTATION = 258, 262, 274
 _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
+_TIFF_PARTS = (273, 324)  # the offsets of strips, of tiles
+_TIFF_TYPE_BYTES = {
+    **dict.fromkeys((1, 2, 6, 7), 1),
+    **dict.fromkeys((3, 8), 2),
+    **dict.fromkeys((4, 9, 11, 13), 4),
+    **dict.fromkeys((5, 10, 12, 16, 17, 18), 8),
+}
+
+_JPEG_MARKER = re.compile(rb"\xff([\x01-\xfe])", re.DOTALL)
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | np.ndarray | Image.Image
 
@@ -219,13 +244,20 @@ def _read_bytes(data: bytes) -> Picture:
     kind = _sniff(data)
     if kind == "JPEG":
         _check_passes(data)
+        _check_segments(data)
     if kind == "GIF":
         _check_first_frame(data)
+    if kind == "TIFF":
+        _check_directory(data)
+    if kind == "BMP":
+        _check_runs(data)
     with _decoder_errors():
         image = _DECODERS[kind](io.BytesIO(data))
         _rescale_transparent_colour(image, data)
     if isinstance(image, TiffImageFile):
         _check_tile(image)
+    if isinstance(image, JpegImageFile):
+        _check_passes(data, image.width * image.height)
     picture = _read_image(image)
     return Picture(picture.pixels, _page_notes(image, data) + picture.notes)
 
@@ -259,16 +291,84 @@ def _is_text(head: bytes) -> bool:
     return all(c.isprintable() or c.isspace() for c in text)
 
 
-def _check_passes(data: bytes) -> None:
+def _check_passes(data: bytes, pixels: int = 0) -> None:
     # Within a JPEG's compressed data 0xFF is never followed by 0xDA, so this counts its markers,
     # and what embedded or appended data hold besides.
     passes = data.count(b"\xff\xda")
-    if passes > MAX_JPEG_PASSES:
+    most = min(MAX_JPEG_PASSES, MAX_JPEG_WORK // max(1, pixels))
+    if passes > most:
         raise ImageError(
             "damaged",
-            f"This JPEG is built of {passes} passes, more than the limit of {MAX_JPEG_PASSES}; "
+            f"This JPEG is built of {passes} passes, more than the limit of {most}; "
             "save it again with an image program.",
         )
+
+
+def _check_segments(data: bytes) -> None:
+    """Check the headers of a JPEG up to the first pass, and the size of its EXIF values."""
+    exif, at = [], 2
+    for _ in range(MAX_JPEG_SEGMENTS):
+        found = _JPEG_MARKER.search(data, at)
+        if not found or found[1] == b"\xda" or len(data) < found.end() + 2:
+            break
+        at = found.end()
+        if found[1][0] != 0x01 and not 0xD0 <= found[1][0] <= 0xD9:  # those stand alone
+            (length,) = struct.unpack_from(">H", data, at)
+            if found[1] == b"\xe1" and data[at + 2 : at + 8] == b"Exif\0\0":
+                exif.append(data[at + 8 : at + length])
+            at += max(2, length)
+    else:
+        raise ImageError(
+            "damaged",
+            f"This JPEG has more than {MAX_JPEG_SEGMENTS} headers; "
+            "save it again with an image program.",
+        )
+    _check_directory(b"".join(exif))
+
+
+def _check_runs(data: bytes) -> None:
+    """Check how much of a BMP is compressed in runs, which Pillow unpacks in Python."""
+    compressed = int.from_bytes(data[30:34], "little") in (1, 2)
+    if compressed and data[14] >= 40 and len(data) > MAX_BMP_RUNS:
+        raise ImageError(
+            "unsupported-format",
+            f"This BMP holds {_at_least(len(data) / 2**20)} MB of compressed runs, more than the "
+            f"limit of {MAX_BMP_RUNS // 2**20} MB; {_SAVE_AS}.",
+        )
+
+
+def _check_directory(data: bytes) -> None:
+    """Check what the first directory of a TIFF file, or of EXIF, wants to be read.
+
+    Pillow copies the values of every tag: where the tags all name the same bytes, those of a file
+    of 4 MB fill any memory.
+    """
+    order = ">" if data.startswith(b"MM") else "<"
+    big = b"+" in data[2:4]
+    entry, count_type = (order + "HHQQ", "Q") if big else (order + "HHII", "H")
+    total = 0
+    with suppress(struct.error, OverflowError):  # leads out of the data; the decoder will say so
+        (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+        (entries,) = struct.unpack_from(order + count_type, data, at)
+        at += struct.calcsize(order + count_type)
+        for _ in range(entries):
+            tag, kind, count, offset = struct.unpack_from(entry, data, at)
+            at += struct.calcsize(entry)
+            size = count * _TIFF_TYPE_BYTES.get(kind, 0)
+            if tag in _TIFF_PARTS and count > MAX_TIFF_PARTS:
+                raise ImageError(
+                    "damaged",
+                    f"This TIFF is stored in {count} pieces, more than the limit of "
+                    f"{MAX_TIFF_PARTS}; {_SAVE_AS}.",
+                )
+            if size > (8 if big else 4) and offset + size <= len(data):
+                total += size
+            if total > len(data):
+                raise ImageError(
+                    "damaged",
+                    "The tags of this picture hold more bytes than its file; "
+                    "save it again with an image program.",
+                )
 
 
 def _check_first_frame(data: bytes) -> None:
@@ -384,6 +484,10 @@ def _read_image(image: Image.Image) -> Picture:
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1..8; 1 if there is none."""
     try:
+        exif = image.info.get("exif", b"")
+        _check_directory(exif.removeprefix(b"Exif\0\0"))
+        if len(image.info.get("Raw profile type exif", "")) > MAX_RAW_PROFILE:
+            return 1
         value = image.getexif().get(_TIFF_ORIENTATION, 1)
     except Exception:
         # Broken metadata raise as many things as broken pixels do, but do not spoil the pixels.
@@ -452,7 +556,20 @@ def _narrow(raw: np.ndarray) -> np.ndarray:
 
 def _scale(raw: np.ndarray, white: int) -> np.ndarray:
     """Scale integers 0..white to uint8 0..255, rounding to nearest; the shape stays."""
-    return ((raw.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    scaled = np.empty(raw.shape, np.uint8)
+    for rows in _bands(raw.shape):
+        scaled[rows] = (raw[rows].astype(np.uint32) * 255 + white // 2) // white
+    return scaled
+
+
+def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield ranges of rows that hold about a megapixel each.
+
+    What arithmetic needs for all of 20 megapixels at once would be hundreds of megabytes.
+    """
+    step = max(1, 2**20 // max(1, math.prod(shape[1:])))
+    for start in range(0, shape[0], step):
+        yield slice(start, start + step)
 
 
 def _on_paper(luma: np.ndarray, alpha: np.ndarray | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -470,11 +587,13 @@ def _on_paper(luma: np.ndarray, alpha: np.ndarray | None) -> tuple[np.ndarray, t
     dark = int(np.count_nonzero(luma[visible] < 128))
     light_ink = 0 < area < alpha.size / 2 and dark <= area / 100
     paper = 0 if light_ink else 255
-    opaque = alpha.astype(np.uint16)
-    # At most 255 * 255 + 127, which 16 bits hold.
-    grey = (luma * opaque + paper * (255 - opaque) + 127) // 255
+    grey = np.empty_like(luma)
+    for rows in _bands(luma.shape):
+        opaque = alpha[rows].astype(np.uint16)
+        # At most 255 * 255 + 127, which 16 bits hold.
+        grey[rows] = (luma[rows] * opaque + paper * (255 - opaque) + 127) // 255
     notes = ("Light ink on a transparent ground was laid on black.",) if light_ink else ()
-    return grey.astype(np.uint8), notes
+    return grey, notes
 
 
 # === Arrays ===
@@ -516,7 +635,9 @@ def _eight_bits(array: np.ndarray) -> np.ndarray:
                 "A float array must hold numbers from 0 (black) to 1 (white) only; "
                 f"this one holds {low:g} to {high:g}.",
             )
-        scaled: np.ndarray = np.rint(array * 255).astype(np.uint8)
+        scaled = np.empty(array.shape, np.uint8)
+        for rows in _bands(array.shape):
+            scaled[rows] = np.rint(array[rows] * 255)
         return scaled
     raise ImageError(
         "bad-array",

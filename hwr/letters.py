@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.preprocess import INK_THRESHOLD
+from hwr.whole_file import replacing
 
 Grey = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
@@ -81,11 +82,10 @@ class LetterBank:
         return {str(n): int(c) for n, c in zip(self.origins, self.origin_counts, strict=True)}
 
     def save(self, file: Path) -> None:
-        """Write the bank as a NumPy archive, atomically."""
-        partial = file.with_name(f"{file.stem}.partial.npz")
+        """Write the bank as a NumPy archive; see `hwr.whole_file`."""
         arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
-        np.savez_compressed(partial, allow_pickle=False, **arrays)
-        partial.replace(file)
+        with replacing(file) as stream:
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
 
     @classmethod
     def read(cls, file: str | os.PathLike[str]) -> LetterBank:

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
-import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr.spec import PREPROCESS_VERSION, Spec
+from hwr.whole_file import new_folder, write_text
 
 if TYPE_CHECKING:
     import keras
@@ -47,14 +49,13 @@ def save_model(
 
     Where the package onnx is installed, the folder holds model.onnx, too.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
-    try:
-        partial.chmod(0o755)
+    with new_folder(folder, replace=True) as partial:
+        _probe(partial / "probe", 4 * model.count_params() + 2**20)
         model.save_weights(partial / WEIGHTS)
         config = {
             "format": FORMAT,
             "spec": spec.to_dict(),
+            "spec_sha256": content_sha256(spec.to_dict()),
             "weights_sha256": _sha256(partial / WEIGHTS),
         }
         if find_spec("onnx") is not None:
@@ -66,9 +67,18 @@ def save_model(
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (partial / METRICS).write_text(_metrics_text(metrics), encoding="utf-8")
         (partial / CARD).write_text(card, encoding="utf-8")
-        replace_folder(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _probe(file: Path, size: int) -> None:
+    """Write and remove a file, so that a full disk is an error.
+
+    HDF5 ends the whole process with a segmentation fault where it cannot write (h5py 3.14).
+    """
+    with file.open("wb") as stream:
+        stream.write(bytes(size))
+        stream.flush()
+        os.fsync(stream.fileno())
+    file.unlink()
 
 
 def add_onnx(folder: Path, engine: str, data: bytes) -> Path:
@@ -77,42 +87,28 @@ def add_onnx(folder: Path, engine: str, data: bytes) -> Path:
     Raises:
         ModelFolderError: there is no valid config.
     """
-    file = folder / ONNX_FILES[engine]
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.resolve().name}.partial-", dir=folder.parent))
-    try:
-        (partial / file.name).write_bytes(data)
-        before = read_json(folder / CONFIG)
-        config = before | {_key(engine): hashlib.sha256(data).hexdigest()}
-        if engine == "onnx" and config != before:
-            config.pop(_key("int8"), None)  # that one was made of other weights
+    before = read_json(folder / CONFIG)
+    spec = load_spec(folder)
+    config = before | {
+        "spec_sha256": content_sha256(spec.to_dict()),
+        _key(engine): hashlib.sha256(data).hexdigest(),
+    }
+    if engine == "onnx" and config[_key("onnx")] != before.get(_key("onnx")):
+        config.pop(_key("int8"), None)  # that one was made of other weights
+    # The whole folder anew, so that network and config change at once.
+    with new_folder(folder, replace=True) as partial:
+        for part in folder.iterdir():  # copytree would hide why a file cannot be written
+            copy = shutil.copytree if part.is_dir() else shutil.copy2
+            copy(part, partial / part.name)
+        (partial / ONNX_FILES[engine]).write_bytes(data)
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        # Between the two renames a reader is told that the files do not belong together.
-        for name in (file.name, CONFIG):
-            (partial / name).replace(folder / name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return file
+    return folder / ONNX_FILES[engine]
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any], card: str) -> None:
     """Replace what is told about a model; the weights stay."""
     write_text(folder / METRICS, _metrics_text(metrics))
     write_text(folder / CARD, card)
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a file, UTF-8; one that stands there is replaced only when all is written."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", prefix=f".{file.name}.", dir=file.parent, delete=False
-    ) as partial:
-        try:
-            partial.write(text)
-            partial.close()
-            Path(partial.name).chmod(0o644)
-            Path(partial.name).replace(file)
-        except BaseException:
-            Path(partial.name).unlink(missing_ok=True)
-            raise
 
 
 def _metrics_text(metrics: Mapping[str, Any]) -> str:
@@ -122,18 +118,10 @@ def _metrics_text(metrics: Mapping[str, Any]) -> str:
     return leaf.sub(lambda m: "{" + re.sub(r"\n\s+", " ", m[1]) + "}", text) + "\n"
 
 
-def replace_folder(source: Path, target: Path) -> None:
-    """Rename `source` to `target`; an older `target` survives as `.previous` until then."""
-    previous = target.with_name(f".{target.name}.previous")
-    if target.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        target.rename(previous)
-    source.rename(target)
-    shutil.rmtree(previous, ignore_errors=True)
-
-
 def load_spec(folder: Path) -> Spec:
-    """Return the spec of a model folder after checking its weights' sha256.
+    """Return the spec of a model folder after checking its sha256 and that of its weights.
+
+    Folders written before the spec had a sha256 are read without that check.
 
     Raises:
         ModelFolderError: a file is missing or damaged, or the version is another.
@@ -144,6 +132,12 @@ def load_spec(folder: Path) -> Spec:
             raise ModelFolderError(
                 f"{folder.name}/{CONFIG} has format {config['format']!r}, this program reads "
                 f"format {FORMAT}; install the matching version of hwr or train again."
+            )
+        told = config.get("spec_sha256")
+        if told is not None and told != content_sha256(config["spec"]):
+            raise ModelFolderError(
+                f"{folder.name}/{CONFIG} was changed after the model was written (the sha256 of "
+                "its spec differs); copy the whole model folder again."
             )
         spec = Spec.from_dict(config["spec"])
         expected = config["weights_sha256"]
@@ -159,7 +153,9 @@ def load_spec(folder: Path) -> Spec:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ModelFolderError(f"{folder.name} has no {WEIGHTS}; copy the whole model folder.")
-    if _sha256(weights) != expected:
+    with _readable(weights):
+        found = _sha256(weights)
+    if found != expected:
         raise ModelFolderError(
             f"{folder.name}/{WEIGHTS} is not the file that {CONFIG} describes (its sha256 "
             f"differs); copy the whole model folder again."
@@ -182,7 +178,7 @@ def load_model(folder: Path) -> tuple[Spec, keras.Model]:
             # Keras only warns where a layer finds no weights, and leaves it untrained.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(folder / WEIGHTS)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
+    except Exception as error:  # what Keras and h5py raise on a damaged file is not documented
         raise ModelFolderError(
             f"The weights in {folder.name} do not fit its {CONFIG}: {error}"
         ) from error
@@ -200,11 +196,19 @@ def load_onnx(folder: Path, engine: str = "onnx") -> tuple[Spec, bytes]:
     remedy = f"python -m hwr export --format {engine} --model {folder.name}"
     if not file.is_file():
         raise ModelFolderError(f"{folder.name} has no {file.name}; write it with: {remedy}")
-    data = file.read_bytes()
+    with _readable(file):
+        data = file.read_bytes()
     if hashlib.sha256(data).hexdigest() != read_json(folder / CONFIG).get(_key(engine)):
         raise ModelFolderError(
             f"{folder.name}/{file.name} is not the file that {CONFIG} describes (its sha256 "
             f"differs); copy the whole model folder again, or run: {remedy}"
+        )
+    # ONNX lets a tensor name a file, any file, to take its numbers from; "location" is how.
+    # The standard has no shorter way to say it, and our own networks have no such word.
+    if b"location" in data:
+        raise ModelFolderError(
+            f"{folder.name}/{file.name} wants to read other files for its weights, which is not "
+            f"allowed; write it again with: {remedy}"
         )
     return spec, data
 
@@ -221,9 +225,29 @@ def read_json(file: Path) -> Any:
             f"assets/model, or make one with train.py."
         )
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        with _readable(file):
+            return json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ModelFolderError):
+            raise
         raise ModelFolderError(f"{file.name} is damaged, no JSON: {error}") from error
+
+
+def content_sha256(values: Any) -> str:
+    """Return the sha256 of JSON values, however they are laid out in their file."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ModelFolderError(
+            f"{file.parent.name}/{file.name} cannot be read ({reason}); check its permissions, or "
+            "copy the whole model folder again."
+        ) from error
 
 
 def _key(engine: str) -> str:

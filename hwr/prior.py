@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet, fold
 from hwr.ctc import Doubles
+from hwr.whole_file import replacing
 
 #: The prior that comes with the project.
 PRIOR = Path(__file__).resolve().parent.parent / "assets" / "prior.npz"
@@ -65,6 +65,11 @@ class Prior:
 
     def __post_init__(self) -> None:
         states, _ = self.contexts.shape
+        if self.contexts.dtype != np.uint8 or self.costs.dtype != np.uint8:
+            raise PriorError(
+                f"A prior is stored as bytes. Received: {self.contexts.dtype} and "
+                f"{self.costs.dtype}"
+            )
         if self.costs.shape != (states, self.alphabet.classes) or not states:
             raise PriorError(
                 f"A prior needs one row of costs per context and one column per class. "
@@ -151,7 +156,7 @@ class Prior:
                 f"There is no file {str(file)!r}; make a prior with `python -m hwr prior`."
             )
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 version = int(arrays["format"])
                 if version != FORMAT:
                     raise PriorError(
@@ -166,23 +171,14 @@ class Prior:
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the prior; what stood there before is replaced only when all is written."""
-        path = Path(file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as partial:
-            try:
-                np.savez_compressed(
-                    partial,
-                    format=np.int64(FORMAT),
-                    alphabet=np.array(self.alphabet.characters),
-                    contexts=self.contexts,
-                    costs=self.costs,
-                )
-                partial.close()
-                Path(partial.name).chmod(0o644)
-                Path(partial.name).replace(path)
-            except BaseException:
-                Path(partial.name).unlink(missing_ok=True)
-                raise
+        with replacing(file) as stream:
+            np.savez_compressed(
+                stream,
+                format=np.int64(FORMAT),
+                alphabet=np.array(self.alphabet.characters),
+                contexts=self.contexts,
+                costs=self.costs,
+            )
 
     def log_probability(self, text: str) -> float:
         """Return the log-probability of a name.
@@ -198,7 +194,10 @@ class Prior:
 
     @cached_property
     def _states(self) -> _States:
-        return _States.of(self.contexts, self.alphabet.classes)
+        try:
+            return _States.of(self.contexts, self.alphabet.classes)
+        except (KeyError, IndexError) as error:
+            raise PriorError("The contexts of a prior hold each shorter one, too.") from error
 
     @cached_property
     def _fused(self) -> dict[tuple[float, float], FusedPrior]:

@@ -21,7 +21,7 @@ from hwr.ctc import Candidate, Letter, Timeline
 from hwr.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding, PriorChoice
 from hwr.engine import Engine, batches_by_width, load_engine, usable_cores
-from hwr.image import ImageError, Picture, load_image
+from hwr.image import ImageError, load_image
 from hwr.names import Roster
 from hwr.preprocess import Prepared, Step, pad, prepare, trace
 from hwr.spec import Spec
@@ -32,11 +32,14 @@ ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "assets" / "model"
 SAMPLES = ROOT / "assets" / "samples"
 
+Notes = tuple[str, ...]
+
 #: Pasted rosters that a recognizer keeps, since making one of many names takes a second.
 ROSTERS = 4
 
-#: Pictures decoded and read together by `Recognizer.read_many`; memory stays flat.
-CHUNK = 256
+#: Pictures decoded and read together by `Recognizer.read_many`, and bytes of those that are given
+#: as bytes or pixels; memory stays flat.
+CHUNK, CHUNK_BYTES = 256, 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +148,7 @@ class Recognizer:
         decoding = None
         if logits is not None:
             decoding = self.decoder.decode(logits, prepared.image, roster=expected, prior=prior)
-        return self._reading(prepared, decoding, steps, picture, start, logits)
+        return self._reading(prepared, decoding, steps, picture.notes, start, logits)
 
     def read_many(
         self,
@@ -200,7 +203,6 @@ class Recognizer:
                                 logits[i], roster=expected, prior=prior, greedy=greedy
                             )
                         yield self._reading(item[1], decoding, [], item[0], start)
-
                 start = time.perf_counter()
         finally:
             pool.shutdown(cancel_futures=True)
@@ -223,22 +225,29 @@ class Recognizer:
 
     def _load_chunk(
         self, pool: ThreadPoolExecutor, sources: Iterator[Any]
-    ) -> list[Future[tuple[Picture, Prepared] | ImageError]]:
-        return [pool.submit(self._load, source) for source in islice(sources, CHUNK)]
+    ) -> list[Future[tuple[Notes, Prepared] | ImageError]]:
+        loading, size = [], 0
+        for source in islice(sources, CHUNK):
+            loading.append(pool.submit(self._load, source))
+            size += len(source) if isinstance(source, bytes) else getattr(source, "nbytes", 0)
+            if size >= CHUNK_BYTES:
+                break
+        return loading
 
-    def _load(self, source: Any) -> tuple[Picture, Prepared] | ImageError:
+    def _load(self, source: Any) -> tuple[Notes, Prepared] | ImageError:
         try:
             picture = load_image(source)
         except ImageError as error:
             return error
-        return picture, prepare(picture.pixels, self.spec)
+        # Without the pixels: those of 256 photographs would fill 5 GB.
+        return picture.notes, prepare(picture.pixels, self.spec)
 
     def _reading(
         self,
         prepared: Prepared,
         decoding: Decoding | None,
         steps: list[Step],
-        picture: Picture,
+        notes: Notes,
         start: float,
         logits: NDArray[np.float32] | None = None,
     ) -> Reading:
@@ -250,7 +259,7 @@ class Recognizer:
             said.candidates,
             tuple(steps),
             prepared.blank,
-            picture.notes,
+            notes,
             1000 * (time.perf_counter() - start),
             said.absent,
             self.decoder.confidence.sure,

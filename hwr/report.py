@@ -73,10 +73,10 @@ from hwr.model_folder import (
     load_spec,
     read_json,
     write_metrics,
-    write_text,
 )
 from hwr.report_page import report_page
 from hwr.slices import make_slices
+from hwr.whole_file import write_text
 
 Summary = dict[str, Any]
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -19,6 +17,7 @@ from hwr.alphabet import fold
 from hwr.hand import Case, Hand, check_text
 from hwr.name_list import NAMES, compose_name
 from hwr.synthesis import SHIFT, Picture, draw_field, draw_pad
+from hwr.whole_file import new_folder
 
 SPLITS: Final = (("TRAIN", 5), ("VALIDATION", 4), ("TEST", 4))
 PENS: Final = (2, 20)  # brushes of the sketchpad, pixels
@@ -104,23 +103,12 @@ def _check_names(names: Sequence[str]) -> None:
     check_text("".join(names))
 
 
-@contextmanager
-def _new_folder(folder: str | Path) -> Iterator[Path]:
+def _new_folder(folder: str | Path) -> AbstractContextManager[Path]:
     """Give a folder to write into that becomes `folder` if all goes well, and else is removed."""
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"samples go to a new or empty folder. Received: {str(folder)!r}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        scratch.chmod(0o755)  # mkdtemp keeps others out, a dataset need not
-        yield scratch
-        if target.exists():
-            target.rmdir()
-        scratch.rename(target)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
+    return new_folder(target)
 
 
 def _write_table(file: Path, rows: Sequence[tuple[str, ...]]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import signal
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from hwr.loss import compile_whole_step, ctc_loss
 from hwr.metrics import Score, score
 from hwr.model import build_model
 from hwr.spec import Spec
+from hwr.whole_file import replacing, write_text
 
 #: Share of the loss that comes from the shortcut head.
 SHORTCUT_WEIGHT = 0.1
@@ -83,13 +85,18 @@ class Plan:
 
 @dataclass
 class Progress:
-    """Where a run stands; stored with every checkpoint."""
+    """Where a run stands; stored with every checkpoint.
+
+    `due` says that a validation comes next: a run killed during it must not go on without, or a
+    later, worse model would pass for the best.
+    """
 
     step: int = 0
     samples: int = 0
     seconds: float = 0.0
     best_cer: float = math.inf
     history: list[dict[str, float | None]] = field(default_factory=list)
+    due: bool = False
 
 
 class WeightAverage:
@@ -182,6 +189,9 @@ class Trainer:
         if self._initial and self.validation and not self.progress.history:
             # What the run starts from is the best so far, and must be beaten.
             self._validate(log, None, None)
+        if self.progress.due:
+            self._validate(log, None, None)
+            self.checkpoint()
         mark, speed = time.monotonic(), None
         start_samples, start_seconds = self.progress.samples, self.progress.seconds
         with self._interruptible(), bar:
@@ -205,6 +215,7 @@ class Trainer:
                 self._show(bar, float(np.mean(losses[-100:])), speed)
                 if self.progress.samples >= next_validation:
                     next_validation += self.plan.validate_every
+                    self.progress.due = True
                     self.checkpoint()  # saving the model may fail
                     self._validate(log, float(np.mean(losses)), speed)
                     losses = []
@@ -221,7 +232,11 @@ class Trainer:
         return self.progress
 
     def checkpoint(self) -> None:
-        """Write everything that the run needs to go on, atomically."""
+        """Write everything that the run needs to go on; the last stays until all is written.
+
+        Raises:
+            hwr.whole_file.WriteError: the disk is full.
+        """
         arrays = {f"model{i}": _array(v) for i, v in enumerate(self.model.variables)}
         arrays |= {f"optimizer{i}": _array(v) for i, v in enumerate(self.optimizer.variables)}
         arrays |= {f"average{i}": v for i, v in enumerate(self.average.values)}
@@ -230,10 +245,9 @@ class Trainer:
             "average_updates": self.average.updates,
             "spec": self.spec.to_dict(),
         }
-        partial = self.folder / "state.partial.npz"
         arrays["facts"] = np.array(json.dumps(facts))
-        np.savez(partial, allow_pickle=False, **arrays)
-        partial.replace(self.folder / "state.npz")
+        with replacing(self.folder / "state.npz") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
 
     def resume(self) -> None:
         """Continue where the last checkpoint in the folder stands.
@@ -260,7 +274,7 @@ class Trainer:
     def _open_state(self) -> Any:
         try:
             return np.load(self.folder / "state.npz", allow_pickle=False)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (zipfile.BadZipFile, EOFError, ValueError) as error:
             raise ValueError(
                 f"The checkpoint in {self.folder} is damaged; start again with --init and the "
                 f"model folder."
@@ -283,8 +297,9 @@ class Trainer:
             for name, result in scores.items():
                 entry[f"{name}_cer"] = round(result.cer, 5)
                 entry[f"{name}_exact"] = round(result.exact, 5)
+            self.progress.due = False
             self.progress.history.append(entry)
-            log.write(self.progress.step, entry)
+            log.write(self.progress.step, self.progress.history)
             if cer < self.progress.best_cer:
                 self.progress.best_cer = cer
                 self.save(self.reader, scores, self.progress)
@@ -338,7 +353,7 @@ def _array(variable: Any) -> NDArray[Any]:
 
 
 class _Log:
-    """Scalars as TensorBoard events and as log.csv."""
+    """The history of a run as TensorBoard events and as log.csv."""
 
     def __init__(self, folder: Path) -> None:
         from tensorboard.summary import Writer
@@ -346,14 +361,18 @@ class _Log:
         self.events = Writer(str(folder / "tensorboard"))
         self.table = folder / "log.csv"
 
-    def write(self, step: int, entry: Mapping[str, float | None]) -> None:
-        for name, value in entry.items():
+    def write(self, step: int, history: Sequence[Mapping[str, float | None]]) -> None:
+        """Add the last entry of `history` to the events, and write the table anew.
+
+        Appended to, the table would hold rows twice after a run was killed and resumed.
+        """
+        for name, value in history[-1].items():
             if value is not None:
                 self.events.add_scalar(name, value, step)
         self.events.flush()
-        new = not self.table.exists()
-        with self.table.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(entry))
-            if new:
-                writer.writeheader()
-            writer.writerow(entry)
+        columns = dict.fromkeys(name for entry in history for name in entry)
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, fieldnames=list(columns))
+        writer.writeheader()
+        writer.writerows(history)
+        write_text(self.table, table.getvalue())

@@ -11,6 +11,7 @@ import gc
 import socket
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -95,6 +96,19 @@ def write_folder(folder: Path, rows: list[tuple[str, str]], writers: bool = Fals
         lines.append(f"{name},{text}" + (f",w{number % 20}" if writers else ""))
     (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+@contextmanager
+def full_disk(largest: int = 0) -> Iterator[None]:
+    """Let the system refuse to write beyond `largest` bytes of any file, as a full disk does."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from hwr.confidence import (
 )
 from hwr.ctc import Candidate
 from hwr.decoder import Decoder
-from hwr.model_folder import ModelFolderError
+from hwr.model_folder import ModelFolderError, content_sha256
 from hwr.names import Evidence, Roster
 from hwr.prior import Prior
 
@@ -79,6 +79,7 @@ def test_a_model_folder_keeps_it_and_works_without(folder: Path) -> None:
 def _edit(folder: Path, **changes: object) -> None:
     values = json.loads((folder / "confidence.json").read_text())
     values["confidence"] |= changes.pop("confidence", {})  # type: ignore[operator]
+    values["confidence_sha256"] = content_sha256(values["confidence"])
     (folder / "confidence.json").write_text(json.dumps(values | changes))
 
 

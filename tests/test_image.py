@@ -11,7 +11,9 @@ import time
 import tracemalloc
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ from PIL import Image, ImageCms, ImageFile
 
 from hwr import image as loader
 from hwr.image import FORMATS, MAX_BYTES, ImageError, Picture, load_image
+from hwr.preprocess import prepare
+from hwr.spec import Spec
 
 # === Making files ===
 
@@ -193,6 +197,42 @@ def tiled_bomb() -> bytes:
     return tiff(body, 64, 64, 8, t259=8, t322=20_000, t323=20_000)
 
 
+def tiles(count: int) -> bytes:
+    """A TIFF in tiles of one pixel, which all name the same byte."""
+    listed = struct.pack("<I", 8) * count
+    data = bytearray(tiff(listed, 1000, count // 1000, 8, t322=1, t323=1))
+    at = data.index(struct.pack("<HHI", 324, 4, 1))
+    data[at + 4 : at + 8] = struct.pack("<I", count)
+    return bytes(data)
+
+
+def tags(count: int, values: int) -> bytes:
+    """A TIFF directory whose tags all name the same bytes."""
+    entry = [struct.pack("<HHII", 40_000 + n, 4, values, 8) for n in range(count)]
+    head = b"II*\0" + struct.pack("<IH", 8, count) + b"".join(entry) + bytes(4)
+    return head + bytes(max(0, 8 + 4 * values - len(head)))
+
+
+def with_segments(count: int) -> bytes:
+    """A JPEG with its EXIF in pieces of two bytes."""
+    data = encode(GREY, "JPEG")
+    return data[:2] + b"\xff\xe1\0\nExif\0\0ab" * count + data[2:]
+
+
+def with_exif(exif: bytes) -> bytes:
+    """A PNG with this EXIF."""
+    data = encode(GREY, "PNG")
+    return data[:33] + chunk(b"eXIf", exif) + data[33:]
+
+
+def runs(kilobytes: int) -> bytes:
+    """A BMP compressed in runs of one pixel."""
+    body = b"\1\7" * (512 * kilobytes)
+    sizes = struct.pack("<IHHI", 1078 + len(body), 0, 0, 1078)
+    header = struct.pack("<IiiHHIIiiII", 40, 2400, 1000, 1, 8, 1, len(body), 0, 0, 256, 0)
+    return b"BM" + sizes + header + bytes(1024) + body
+
+
 def flip(data: bytes, at: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
 
@@ -317,6 +357,8 @@ FILES: list[tuple[str, bytes, np.ndarray, int]] = [
     ("EXIF 6, TIFF", oriented(6, "TIFF"), np.rot90(GREY, -1), 0),
     ("EXIF 6, JPEG", oriented(6, "JPEG"), np.rot90(GREY, -1), 6),
     ("EXIF 6, WebP", oriented(6, "WEBP"), np.rot90(GREY, -1), 8),
+    ("EXIF of tags that overlap", with_exif(tags(20, 50_000)), GREY, 0),
+    ("JPEG of many headers", with_segments(400), GREY, 6),
     ("EXIF broken", encode(GREY, "PNG", exif=b"Exif\0\0garbage"), GREY, 0),
     # The limits themselves
     ("smallest", encode(np.full((8, 8), 7, np.uint8), "PNG"), np.full((8, 8), 7), 0),
@@ -418,6 +460,11 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
     ("truncated BMP", encode(NOISE, "BMP")[:-9], "damaged", "incomplete"),
     ("flipped bit in a PNG", flip(PNG, len(PNG) // 2), "damaged", "damaged"),
     ("JPEG of too many passes", many_passes(), "damaged", "passes"),
+    ("JPEG of too many headers", with_segments(500), "damaged", "more than 500 headers"),
+    ("JPEG of fill bytes alone", b"\xff\xd8" + b"\xff" * 10**5, "damaged", "damaged"),
+    ("TIFF in a million tiles", tiles(1_000_000), "damaged", "1000000 pieces"),
+    ("TIFF of tags that overlap", tags(20, 50_000), "damaged", "more bytes than its file"),
+    ("BMP of too many runs", runs(2048), "unsupported-format", "2.01 MB of compressed runs"),
     ("1 x 1", encode(np.zeros((1, 1), np.uint8), "PNG"), "too-small", "1 x 1"),
     ("7 high", encode(np.zeros((7, 100), np.uint8), "PNG"), "too-small", "100 x 7"),
     ("41 : 1", encode(np.zeros((8, 321), np.uint8), "PNG"), "too-elongated", "321 x 8"),
@@ -473,6 +520,57 @@ def test_passes_are_counted_before_decoding(monkeypatch: pytest.MonkeyPatch) -> 
     assert load_image(encode(NOISE, "JPEG", progressive=True)).pixels.shape == NOISE.shape
     monkeypatch.setattr(loader, "MAX_JPEG_PASSES", 3)
     assert "passes" in str(error_of(encode(NOISE, "JPEG", progressive=True)))
+
+
+def test_passes_over_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(NOISE, "JPEG", progressive=True)
+    passes = data.count(b"\xff\xda")
+    monkeypatch.setattr(loader, "MAX_JPEG_WORK", passes * NOISE.size - 1)
+    assert f"{passes} passes, more than the limit of {passes - 1}" in str(error_of(data))
+    monkeypatch.setattr(loader, "MAX_JPEG_WORK", passes * NOISE.size)
+    assert load_image(data).pixels.shape == NOISE.shape
+
+
+@pytest.mark.parametrize(
+    "data", [tags(300, 250_000), with_exif(tags(300, 250_000))], ids=["TIFF", "EXIF"]
+)
+def test_tags_that_overlap_take_no_memory(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with suppress(ImageError):
+            load_image(data)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000  # of 300 MB
+    finally:
+        tracemalloc.stop()
+
+
+def test_arithmetic_on_a_large_picture_is_done_in_parts() -> None:
+    raw = np.full((4000, 5000), 65535, np.uint16)
+    tracemalloc.start()
+    try:
+        assert loader._scale(raw, 65535).min() == 255
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000  # 20 of them the result
+    finally:
+        tracemalloc.stop()
+
+
+CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
+
+
+def test_the_fuzzer_s_corpus_is_read_and_prepared_or_refused() -> None:
+    """What `benchmarks/fuzz_image.py` starts from, and what it once found."""
+    outcomes: Counter[str] = Counter()
+    spec = Spec()
+    for file in CORPUS:
+        result = valid_or_refused(file.read_bytes())
+        outcomes[type(result).__name__] += 1
+        if isinstance(result, Picture):
+            prepared = prepare(result.pixels, spec)
+            assert prepared.image.dtype == np.uint8
+            assert prepared.image.shape[0] == spec.height
+            assert 0 < prepared.image.shape[1] <= spec.max_width
+    assert outcomes["Picture"] > 50
+    assert outcomes["ImageError"] > 40
 
 
 def test_the_largest_picture_is_read() -> None:

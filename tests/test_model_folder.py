@@ -7,18 +7,21 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import TINY
+from conftest import TINY, full_disk
 
 from hwr.model import build_model
 from hwr.model_folder import (
     CARD,
     METRICS,
     ModelFolderError,
+    add_onnx,
+    content_sha256,
     load_model,
     load_spec,
     save_model,
     write_metrics,
 )
+from hwr.whole_file import WriteError
 
 
 @pytest.fixture
@@ -56,14 +59,27 @@ def test_failed_save_keeps_the_old_model(folder: Path) -> None:
     assert [p.name for p in folder.parent.iterdir()] == ["model"]
 
 
+def test_a_full_disk_keeps_the_old_model(folder: Path) -> None:
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    model = build_model(TINY)
+    for largest in (0, 4000, 20_000):
+        with full_disk(largest), pytest.raises(WriteError, match=r"^model cannot be written to"):
+            save_model(folder, model, TINY, {}, "")
+    with full_disk(100), pytest.raises(WriteError, match="stood there before is unchanged"):
+        add_onnx(folder, "onnx", before["model.onnx"] + b"\x32\x01x")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert [p.name for p in folder.parent.iterdir()] == ["model"]
+
+
 def edit(folder: Path, **changes: object) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | changes))
 
 
 def edit_spec(folder: Path, **changes: object) -> None:
-    spec = json.loads((folder / "config.json").read_text())["spec"]
-    edit(folder, spec=spec | changes)
+    """Change the spec so that only what it says is wrong."""
+    spec = json.loads((folder / "config.json").read_text())["spec"] | changes
+    edit(folder, spec=spec, spec_sha256=content_sha256(spec))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -12,7 +14,8 @@ from conftest import TINY, write_word
 import hwr
 from hwr.beam import beam
 from hwr.ctc import greedy_text
-from hwr.image import ImageError
+from hwr.engine import usable_cores
+from hwr.image import ImageError, Picture
 from hwr.names import Roster, RosterError
 from hwr.preprocess import pad, prepare
 from hwr.recognizer import Reading, Recognizer
@@ -42,6 +45,41 @@ def test_reading_holds_what_the_network_said(recognizer: Recognizer) -> None:
     assert reading.steps[-1].image.tobytes() == image.tobytes()
     assert reading.milliseconds > 0
     assert not reading.blank
+
+
+def test_read_many_keeps_no_pixels(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[weakref.ref[np.ndarray]] = []
+    alive: list[int] = []
+
+    def load(source: object) -> Picture:
+        pixels = write_word("ANNA")
+        loaded.append(weakref.ref(pixels))
+        alive.append(sum(pixels() is not None for pixels in list(loaded)))
+        return Picture(pixels, ("a note",))
+
+    monkeypatch.setattr("hwr.recognizer.load_image", load)
+    readings = list(recognizer.read_many([b""] * 60))
+    assert [r.notes for r in readings if isinstance(r, Reading)] == [("a note",)] * 60
+    assert max(alive) <= usable_cores() + 1
+
+
+def test_read_many_takes_few_large_pictures_at_once(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = write_word("ANNA")
+    monkeypatch.setattr("hwr.recognizer.CHUNK_BYTES", 5 * picture.nbytes)
+    taken = 0
+
+    def sources() -> Iterator[np.ndarray]:
+        nonlocal taken
+        for _ in range(30):
+            taken += 1
+            yield picture
+
+    readings = recognizer.read_many(sources())
+    next(readings)
+    assert taken == 10  # five that are read and five behind them
+    assert len(list(readings)) == 29
 
 
 def test_blank_picture_is_an_empty_name_and_no_guess(recognizer: Recognizer) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, bank_of, write_folder
+from conftest import TINY, bank_of, full_disk, write_folder
 
 from hwr.batches import Batch, Batches, PreparedSource
 from hwr.cache import PreparedSet, prepare_dataset
@@ -24,6 +24,7 @@ from hwr.name_list import name_weights, read_names
 from hwr.recipe import Recipe, train
 from hwr.spec import Spec
 from hwr.training import Plan, Trainer
+from hwr.whole_file import WriteError
 
 NAMES = ["ANNA", "LEO", "IDA", "TOM", "EVA", "PAUL", "NINA", "LUC", "MAX", "ELLA"]
 ROOT = Path(__file__).parent.parent
@@ -82,6 +83,38 @@ def test_interrupted_and_resumed_run_equals_one_that_was_not(
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     iterations = [int(np.asarray(t.optimizer.iterations)) for t in (second, whole)]
     assert iterations == [20, 20]
+
+
+def test_run_killed_while_it_validates_validates_before_it_goes_on(
+    images: PreparedSet, tmp_path: Path
+) -> None:
+    """Else a worse model, validated later, would take the place of the one that was missed."""
+    first, saved = trainer(images, tmp_path), []
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    first.save = killed
+    with pytest.raises(SystemExit):
+        first.run()
+    second = trainer(images, tmp_path)
+    second.save = lambda model, scores, progress: saved.append(progress.samples)
+    second.resume()
+    assert (second.progress.samples, second.progress.due) == (80, True)
+    second.run()
+    assert [entry["samples"] for entry in second.progress.history] == [80, 160]
+    assert saved[0] == 80
+    with (tmp_path / "log.csv").open() as file:
+        assert [row["samples"] for row in csv.DictReader(file)] == ["80", "160"]
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(images: PreparedSet, tmp_path: Path) -> None:
+    run = trainer(images, tmp_path)
+    run.checkpoint()
+    before = (tmp_path / "state.npz").read_bytes()
+    with full_disk(20_000), pytest.raises(WriteError, match=r"^state\.npz cannot be written to"):
+        run.checkpoint()
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"state.npz": before}
 
 
 def test_checkpoint_of_another_spec_is_refused(images: PreparedSet, tmp_path: Path) -> None:
