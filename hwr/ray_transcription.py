@@ -6,10 +6,13 @@ each actor holds one recognizer. What a process takes with it that ends, Ray doe
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -67,7 +70,7 @@ def read_on_cluster(
     with _kit(settings.model) as kit, _connected(address, kit):
         count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
+        context.enable_progress_bars = context.print_on_execution_start = False
         # A row of the dataset is a unit, and a block is one row: larger blocks would be collected
         # first, and go to one actor.
         context.target_max_block_size = 1
@@ -90,7 +93,7 @@ def read_on_cluster(
             batch_size=1,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=WAITING),
-            max_task_retries=RETRIES,
+            ray_remote_args_fn=_remote_args,
         )
         for batch in rows.iter_batches(batch_size=None, prefetch_batches=WAITING):
             for data in batch["rows"]:
@@ -104,6 +107,10 @@ def _list_units(
     met: Seen = ray.get(seen[0])
     for unit in group(list_entries(sources, column, met.add), workers):
         yield {"unit": [pickle.dumps(unit)]}
+
+
+def _remote_args() -> dict[str, Any]:
+    return {"max_task_retries": RETRIES}
 
 
 class _Actor:
@@ -133,10 +140,12 @@ def _kit(model: Path) -> Iterator[Path]:
 
 @contextmanager
 def _connected(address: str | None, kit: Path) -> Iterator[None]:
+    asked = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address,
             runtime_env={"working_dir": str(kit)},
+            include_dashboard=False,
             log_to_driver=False,
             logging_level="ERROR",
         )
@@ -145,6 +154,10 @@ def _connected(address: str | None, kit: Path) -> Iterator[None]:
             f"The Ray cluster {address or os.environ.get('RAY_ADDRESS', 'of this machine')} "
             f"cannot be used: {str(error).splitlines()[0]}"
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        # Ray ends the process at once on SIGTERM, with rows that are not written.
+        signal.signal(signal.SIGTERM, asked)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield
     finally:

@@ -98,14 +98,15 @@ def _run(
             if isinstance(answer, BaseException):
                 raise answer
             code = worker.stop()
+            crew.remove(worker)
             deaths += 1
-            if deaths >= DEATHS * len(crew):
+            if deaths >= DEATHS * (len(crew) + 1):
                 raise WorkerError(
                     f"{deaths} processes ended one after the other without reading a picture, the "
                     f"last with exit code {code}; there may be too little memory, so try fewer "
                     "--workers."
                 )
-            crew[crew.index(worker)] = _Worker(make)
+            crew.append(_Worker(make))
             rest = unit.after_death()
             if not rest:
                 deaths = 0  # the picture was at fault
