@@ -13,6 +13,7 @@ import shutil
 import signal
 import tempfile
 import threading
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from typing import Any
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
+from ray.util.annotations import RayDeprecationWarning
 
 from hwr.bulk_reader import BulkReader, Settings
 from hwr.engine import limit_cores
@@ -87,14 +89,19 @@ def read_on_cluster(
             batch_size=1,
             num_cpus=0,  # the actors have all cores
         )
-        rows = units.map_batches(
-            _Actor,
-            fn_constructor_args=(replace(settings, model=Path("model")),),
-            batch_size=1,
-            num_cpus=1,
-            compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=WAITING),
-            ray_remote_args_fn=_remote_args,
-        )
+        with warnings.catch_warnings():
+            # Ray 2.64 takes this argument away and names no other, see requirements-scale.txt.
+            warnings.simplefilter("ignore", RayDeprecationWarning)
+            rows = units.map_batches(
+                _Actor,
+                fn_constructor_args=(replace(settings, model=Path("model")),),
+                batch_size=1,
+                num_cpus=1,
+                compute=ray.data.ActorPoolStrategy(
+                    size=count, max_tasks_in_flight_per_actor=WAITING
+                ),
+                ray_remote_args_fn=_remote_args,
+            )
         for batch in rows.iter_batches(batch_size=None, prefetch_batches=WAITING):
             for data in batch["rows"]:
                 yield pickle.loads(data)

@@ -10,6 +10,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -176,8 +177,8 @@ class Transcript:
         if parts and note.is_file():
             _compare(self._folder.name, note, facts)
         for file in parts:
-            for row in read_part(file):
-                self.seen.add(row.source, row.entry)
+            for source, entry in read_keys(file):
+                self.seen.add(source, entry)
         write_text(note, json.dumps(facts, indent=2) + "\n")
 
     def _unlock(self) -> None:
@@ -206,8 +207,24 @@ def read_part(file: Path) -> Iterator[Row]:
     Raises:
         TranscriptError: it is damaged.
     """
-    try:
+    with _damage_named(file):
         yield from _parquet_rows(file) if file.suffix == ".parquet" else _csv_rows(file)
+
+
+def read_keys(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield source and entry of each row of one part file, six times as fast as its rows.
+
+    Raises:
+        TranscriptError: it is damaged.
+    """
+    with _damage_named(file):
+        yield from _parquet_keys(file) if file.suffix == ".parquet" else _csv_keys(file)
+
+
+@contextmanager
+def _damage_named(file: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, LookupError, TypeError, ValueError, csv.Error) as error:
         raise TranscriptError(
             f"{file.name} is damaged ({error}); remove it, and --resume reads its pictures again."
@@ -255,6 +272,17 @@ def _csv_rows(file: Path) -> Iterator[Row]:
                 tuple(json.loads(row["notes"])),
                 error,
             )
+
+
+def _csv_keys(file: Path) -> Iterator[tuple[str, str]]:
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = csv.reader(stream, strict=True)
+        if next(rows, []) != list(COLUMNS):
+            raise ValueError("other columns")
+        for row in rows:
+            if len(row) != len(COLUMNS):
+                raise ValueError(f"line {rows.line_num} is cut off")
+            yield row[0], row[1]
 
 
 # === Parquet ===
@@ -312,6 +340,12 @@ def _parquet_rows(file: Path) -> Iterator[Row]:
     with import_pyarrow().parquet.ParquetFile(file) as stored:
         for batch in stored.iter_batches(1000):
             yield from table_rows(batch)
+
+
+def _parquet_keys(file: Path) -> Iterator[tuple[str, str]]:
+    with import_pyarrow().parquet.ParquetFile(file) as stored:
+        for batch in stored.iter_batches(10_000, columns=["source", "entry"]):
+            yield from zip(batch["source"].to_pylist(), batch["entry"].to_pylist(), strict=True)
 
 
 # === Files ===

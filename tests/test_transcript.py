@@ -107,9 +107,11 @@ def test_a_damaged_part_is_named(tmp_path: Path, format: Format) -> None:
     with Transcript(tmp_path, {}, format=format) as opened:
         opened.add(ROWS)
     part = tmp_path / f"part-00000.{format}"
-    part.write_bytes(part.read_bytes()[:-30] if format == "parquet" else b"source,text\na,b\n")
-    with pytest.raises(TranscriptError, match=rf"^part-00000.{format} is damaged .* remove it"):
-        Transcript(tmp_path, {}, format=format, resume=True)
+    whole = part.read_bytes()
+    for content in (whole[:-30], b"source,text\na,b\n"):
+        part.write_bytes(content)
+        with pytest.raises(TranscriptError, match=rf"^part-00000.{format} is damaged .* remove it"):
+            Transcript(tmp_path, {}, format=format, resume=True)
 
 
 def test_folders_that_are_none(tmp_path: Path) -> None:
