@@ -114,7 +114,10 @@ def transcribe(
     after = _processor_time()
     if run.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {run.returncode}")
-    told: dict[str, Any] = json.loads(said)
+    other, brace, rest = said.partition("{")
+    if other:
+        print(f"beside the figures: {other!r}", file=sys.stderr)
+    told: dict[str, Any] = json.loads(brace + rest)
     told["wall"] = round(time.perf_counter() - start, 1)
     told["cpu"] = round(after - before, 1)
     return told | ({"killed": killed} if kill else {})

@@ -11,11 +11,12 @@ import os
 import pickle
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ def read_on_cluster(
                 ray_remote_args_fn=_remote_args,
             )
         for batch in rows.iter_batches(batch_size=None, prefetch_batches=WAITING):
-            for data in batch["rows"]:
+            # Where nothing is left to read, a batch comes without columns.
+            for data in batch.get("rows", ()):
                 yield pickle.loads(data)
 
 
@@ -166,6 +168,8 @@ def _connected(address: str | None, kit: Path) -> Iterator[None]:
         signal.signal(signal.SIGTERM, asked)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
-        yield
+        # What Ray says about lost processes does not belong among the answers.
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         ray.shutdown()
