@@ -1,6 +1,6 @@
 """The workers: processes that each turn units of pictures into rows.
 
-Processes, since half of the time of a reading is Python, of which threads run one at a time.
+Processes, since decoding is Python, of which the threads of one process run one at a time.
 Each has one unit at once, so that it is known whose pictures a process took with it that ended.
 """
 

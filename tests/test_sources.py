@@ -67,6 +67,7 @@ def test_paths_are_absolute_whatever_was_given(
     assert names(listed("1.png", "../b"), tmp_path) == ["a/1.png", "b/2.png", "b/c/3.png"]
     assert names(listed("../*/*.png"), tmp_path) == ["a/1.png", "b/2.png"]
     assert names(listed("../**/*.png"), tmp_path) == ["a/1.png", "b/2.png", "b/c/3.png"]
+    assert names(listed("../**"), tmp_path) == ["a/1.png", "b/2.png", "b/c/3.png"]
     assert names(listed("../[b]"), tmp_path) == ["b/2.png", "b/c/3.png"]
 
 
