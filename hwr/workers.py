@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -50,9 +51,11 @@ def read_units(
         Exception: whatever `make` or the listing raises.
     """
     with closing(prefetch(units, 2 * count)) as listed:
-        crew = [_Worker(make) for _ in range(count)]
+        # No more processes than there are units, and all started before one waits for its pictures.
+        first = list(islice(listed, count))
+        crew = [_Worker(make) for _ in first]
         try:
-            yield from _run(crew, listed, make)
+            yield from _run(crew, chain(first, listed), make)
         finally:
             for worker in crew:
                 worker.stop()

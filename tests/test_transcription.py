@@ -185,6 +185,8 @@ def test_the_command_reads_with_processes(
     assert float(row["absent"]) == pytest.approx(reading.absent or 0, abs=2e-4)
     assert main(command) == 2
     assert "go on with them by --resume" in capsys.readouterr().err
+    assert main([*command, "--resume"]) == 0
+    assert capsys.readouterr().out.startswith(f"0 pictures into {out}, 0 of them could not be read")
     assert main([*command, "--resume", "--engine", "int8"]) == 2
     assert main([*command, "--resume", "--workers", "0"]) == 2
     assert "--workers is at least 1. Received: 0" in capsys.readouterr().err
