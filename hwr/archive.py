@@ -11,6 +11,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -110,17 +111,36 @@ def read_member(path: Path, place: int) -> bytes:
     Raises:
         ArchiveError: it is refused or damaged, or the archive is no longer there.
     """
+    (content,) = read_members(path, [place])
+    if isinstance(content, ArchiveError):
+        raise content
+    return content
+
+
+def read_members(path: Path, places: Iterable[int]) -> Iterator[bytes | ArchiveError]:
+    """Yield the content of several members, or why there is none.
+
+    The directory is read once: for a member on its own that takes longer than unpacking it.
+
+    Raises:
+        ArchiveError: the archive is no longer there, or damaged as a whole.
+    """
     with _open(path) as archive:
-        info = archive.infolist()[place]
-        problem = _problem(info)
-        if problem:
-            raise ArchiveError(problem)
-        try:
-            # zipfile reads no more than the directory announces, which `_problem` has checked.
-            with archive.open(info) as file:
-                return file.read()
-        except _DAMAGED as error:
-            raise ArchiveError("It is damaged in the archive; pack it again.") from error
+        infos = archive.infolist()
+        for place in places:
+            yield _content(archive, infos[place])
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | ArchiveError:
+    problem = _problem(info)
+    if problem:
+        return ArchiveError(problem)
+    try:
+        # zipfile reads no more than the directory announces, which `_problem` has checked.
+        with archive.open(info) as file:
+            return file.read()
+    except _DAMAGED:
+        return ArchiveError("It is damaged in the archive; pack it again.")
 
 
 def _open(path: Path) -> zipfile.ZipFile:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwr.transcribe_command import add_transcribe
+
 if TYPE_CHECKING:
     from hwr.decoder import PriorChoice
     from hwr.evaluation import Evaluation
@@ -54,6 +56,8 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--figure", type=Path, metavar="PNG", help="draw the reading of the one FILE into it"
     )
     read.set_defaults(command=read_files)
+
+    add_transcribe(commands, [common, model, engine])
 
     evaluate = commands.add_parser(
         "evaluate",

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +33,8 @@ ENGINES = ("onnx", "int8", "keras")
 #: Pictures run through the network together. More do not make it faster, and the widest
 #: sixteen need 60 MB.
 BATCH = 16
+
+_limit: int | None = None
 
 
 class Engine(Protocol):
@@ -153,4 +156,12 @@ def batches_by_width(
 def usable_cores() -> int:
     """Return how many cores this process may use, which can be fewer than the machine has."""
     affinity: Any = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    there = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return there if _limit is None else min(there, _limit)
+
+
+def limit_cores(count: int) -> None:
+    """Let this process use at most `count` cores, as one of several that share a machine."""
+    global _limit
+    _limit = count
+    cv2.setNumThreads(count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -162,10 +163,9 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     ),
     (
         "confidence not finite",
-        lambda f: put(
+        lambda f: edit(
             f / DOUBT,
-            (MODEL / DOUBT).read_text().replace("_sha256", "_", 2).replace("0.339", "NaN")
-            .replace("weights_", "weights_sha256"),
+            lambda c: (c.pop("confidence_sha256"), c["confidence"].update(reward=math.nan)),  # type: ignore[attr-defined]
         ),
         "is damaged .All of it must be finite",
     ),

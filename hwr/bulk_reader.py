@@ -1,0 +1,79 @@
+"""The bulk reader: entries into rows, by one recognizer on one core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwr.decoder import PriorChoice
+from hwr.image import ImageError
+from hwr.names import Roster
+from hwr.recognizer import Reading, Recognizer
+from hwr.sources import Entry
+from hwr.transcript import Row
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to read: all that a process of its own needs to know.
+
+    Attributes:
+        model: model folder.
+        engine: see `hwr.engine.load_engine`.
+        roster: the names that can occur, or None.
+        prior: see `hwr.recognizer.Recognizer.read`.
+    """
+
+    model: Path
+    engine: str | None = None
+    roster: tuple[str, ...] | None = None
+    prior: PriorChoice = "auto"
+
+
+class BulkReader:
+    """Reads entries, several at once, whatever they hold."""
+
+    def __init__(self, recognizer: Recognizer, settings: Settings) -> None:
+        """Take a recognizer and the roster and prior of `settings`.
+
+        Raises:
+            hwr.names.RosterError: the roster cannot be used.
+        """
+        self._recognizer = recognizer
+        self._roster = None
+        if settings.roster is not None:
+            self._roster = Roster.of(settings.roster, recognizer.spec.alphabet)
+        self._prior = settings.prior
+
+    @classmethod
+    def load(cls, settings: Settings) -> BulkReader:
+        """Return a reader with a recognizer of its own.
+
+        Raises:
+            hwr.model_folder.ModelFolderError: the model folder cannot be used.
+            hwr.names.RosterError: the roster cannot be used.
+        """
+        return cls(Recognizer.load(settings.model, engine=settings.engine), settings)
+
+    def __call__(self, entries: Sequence[Entry]) -> list[Row]:
+        """Return a row for each entry, in their order."""
+        try:
+            return self._read(entries)
+        except Exception as error:
+            # A fault in the reading of one picture must not end a run of a million.
+            if len(entries) == 1:
+                said = f"Reading it failed ({type(error).__name__}: {error})."
+                return [Row.of(entries[0], said)]
+            return [row for entry in entries for row in self([entry])]
+
+    def _read(self, entries: Sequence[Entry]) -> list[Row]:
+        contents = [e.content for e in entries if e.content is not None]
+        results = self._recognizer.read_many(contents, roster=self._roster, prior=self._prior)
+        return [Row.of(entry, self._result(entry, results)) for entry in entries]
+
+    @staticmethod
+    def _result(
+        entry: Entry, results: Iterator[Reading | ImageError]
+    ) -> Reading | ImageError | str:
+        return next(results) if entry.content is not None else entry.problem or "It holds nothing."

@@ -1,0 +1,175 @@
+"""The Ray transcription: pictures read by a pool of actors on a cluster, by Ray Data.
+
+One task lists the sources and streams units of pictures, only as fast as the actors take them;
+each actor holds one recognizer. What a process takes with it that ends, Ray does again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+# Nothing about a run is told to anyone.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+import ray
+from ray.util.annotations import RayDeprecationWarning
+
+from hwr.bulk_reader import BulkReader, Settings
+from hwr.engine import limit_cores
+from hwr.prior import PRIOR
+from hwr.seen import Seen
+from hwr.sources import list_entries
+from hwr.transcript import Row
+from hwr.transcription import group
+
+#: Ends of its process that a unit survives, so that a picture at fault does not end them for ever.
+RETRIES = 5
+
+#: Units that wait at an actor, so that it has work while rows travel.
+WAITING = 2
+
+Batch = dict[str, Any]
+
+
+class RayError(ValueError):
+    """The cluster cannot be used; the message says why in one sentence."""
+
+
+def read_on_cluster(
+    sources: Sequence[str],
+    column: str | None,
+    seen: Seen,
+    *,
+    settings: Settings,
+    address: str | None = None,
+    workers: int | None = None,
+) -> Generator[list[Row], None, None]:
+    """Yield rows that actors of a Ray cluster read, in any order.
+
+    The sources must lie under the same paths on every node. This package and the model are sent
+    to the nodes; what requirements.txt names for reading must be installed there.
+
+    Args:
+        address: of the cluster; by default $RAY_ADDRESS, else the cluster of this machine, which
+            is started if need be.
+        workers: actors, of one core each; by default as many as the cluster has cores.
+
+    Raises:
+        RayError: there is no such cluster.
+    """
+    with _kit(settings.model) as kit, _connected(address, kit):
+        count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = context.print_on_execution_start = False
+        # A row of the dataset is a unit, and a block is one row: larger blocks would be collected
+        # first, and go to one actor.
+        context.target_max_block_size = 1
+        listed = tuple(str(Path.cwd() / source) for source in sources)  # a pattern stays one
+        units = ray.data.from_items([0]).map_batches(
+            _list_units,
+            fn_kwargs={
+                "sources": listed,
+                "column": column,
+                # In a list it stays a reference, which is sent once.
+                "seen": [ray.put(seen)],
+                "workers": count,
+            },
+            batch_size=1,
+            num_cpus=0,  # the actors have all cores
+        )
+        with warnings.catch_warnings():
+            # Ray 2.64 takes this argument away and names no other, see requirements-scale.txt.
+            warnings.simplefilter("ignore", RayDeprecationWarning)
+            rows = units.map_batches(
+                _Actor,
+                fn_constructor_args=(replace(settings, model=Path("model")),),
+                batch_size=1,
+                num_cpus=1,
+                compute=ray.data.ActorPoolStrategy(
+                    size=count, max_tasks_in_flight_per_actor=WAITING
+                ),
+                ray_remote_args_fn=_remote_args,
+            )
+        for batch in rows.iter_batches(batch_size=None, prefetch_batches=WAITING):
+            # Where nothing is left to read, a batch comes without columns.
+            for data in batch.get("rows", ()):
+                yield pickle.loads(data)
+
+
+def _list_units(
+    _: Batch, sources: Sequence[str], column: str | None, seen: list[Any], workers: int
+) -> Iterator[Batch]:
+    """Yield one unit of entries after the other; again from the start if the process ends."""
+    met: Seen = ray.get(seen[0])
+    for unit in group(list_entries(sources, column, met.add), workers):
+        yield {"unit": [pickle.dumps(unit)]}
+
+
+def _remote_args() -> dict[str, Any]:
+    return {"max_task_retries": RETRIES}
+
+
+class _Actor:
+    """One recognizer in a process of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        limit_cores(1)
+        self._read = BulkReader.load(settings)
+
+    def __call__(self, batch: Batch) -> Batch:
+        return {"rows": [pickle.dumps(self._read(pickle.loads(unit))) for unit in batch["unit"]]}
+
+
+@contextmanager
+def _kit(model: Path) -> Iterator[Path]:
+    """Give a folder with what the nodes need: this package, the prior and the model."""
+    package = Path(__file__).resolve().parent
+    with tempfile.TemporaryDirectory(prefix="hwr-kit-") as name:
+        kit = Path(name)
+        shutil.copytree(package, kit / "hwr", ignore=shutil.ignore_patterns("__pycache__"))
+        (kit / "assets").mkdir()
+        if PRIOR.is_file():
+            shutil.copy(PRIOR, kit / "assets" / PRIOR.name)
+        shutil.copytree(model, kit / "model")
+        yield kit
+
+
+@contextmanager
+def _connected(address: str | None, kit: Path) -> Iterator[None]:
+    asked = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(
+            address=address,
+            runtime_env={"working_dir": str(kit)},
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise RayError(
+            f"The Ray cluster {address or os.environ.get('RAY_ADDRESS', 'of this machine')} "
+            f"cannot be used: {str(error).splitlines()[0]}"
+        ) from error
+    if threading.current_thread() is threading.main_thread():
+        # Ray ends the process at once on SIGTERM, with rows that are not written.
+        signal.signal(signal.SIGTERM, asked)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    try:
+        # What Ray says about lost processes does not belong among the answers.
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ray.shutdown()

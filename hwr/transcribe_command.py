@@ -1,0 +1,189 @@
+"""The command `python -m hwr transcribe`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hwr.decoder import PriorChoice
+    from hwr.transcription import Progress, ReadAll
+
+#: Exit code of a run that was interrupted, as shells count it (128 + SIGINT).
+INTERRUPTED = 130
+
+#: Seconds between two lines of progress, on a terminal and in a file.
+TERMINAL, FILE = 1.0, 60.0
+
+
+def add_transcribe(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    """Add the command to the commands of the command line."""
+    parser = commands.add_parser(
+        "transcribe",
+        parents=parents,
+        help="read any number of pictures into part files, on all cores or a cluster",
+    )
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="folder, pattern such as 'scans/*.png', CSV file of paths, ZIP or Parquet file",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the rows")
+    parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="(%(default)s)")
+    parser.add_argument(
+        "--column", help="of a CSV file with paths, or of a Parquet file with pictures"
+    )
+    parser.add_argument(
+        "--roster", type=Path, metavar="FILE", help="text or CSV file of the names that can occur"
+    )
+    parser.add_argument(
+        "--prior",
+        action=argparse.BooleanOptionalAction,
+        help="lean towards what looks like a name, or do not (default: as the model folder says)",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with DIR; read only what has no row yet"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes that read (one for each core)"
+    )
+    parser.add_argument(
+        "--part-rows", type=int, default=10_000, metavar="N", help="rows of a file (%(default)s)"
+    )
+    parser.add_argument(
+        "--ray", action="store_true", help="read on a Ray cluster ($RAY_ADDRESS, else this machine)"
+    )
+    parser.add_argument("--ray-address", metavar="ADDR", help="read on this Ray cluster")
+    parser.set_defaults(command=transcribe_sources)
+
+
+def transcribe_sources(args: argparse.Namespace) -> int:
+    """Read all pictures of the sources; exit code 130 where that was interrupted."""
+    from hwr.bulk_reader import Settings
+    from hwr.names import read_entries
+    from hwr.recognizer import default_model
+    from hwr.transcription import read_locally, transcribe
+
+    if args.workers is not None and args.workers < 1:
+        raise ValueError(f"--workers is at least 1. Received: {args.workers}")
+    prior: PriorChoice = "auto" if args.prior is None else args.prior
+    roster = tuple(read_entries(args.roster)) if args.roster else None
+    settings = Settings((args.model or default_model()).resolve(), args.engine, roster, prior)
+    read_all: ReadAll = partial(read_locally, settings=settings, workers=args.workers)
+    if args.ray or args.ray_address:
+        read_all = _on_cluster(args, settings)
+    display = _Display()
+    # Schedulers and `kill` ask by SIGTERM; what is read shall be written then, too.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        transcribe(
+            args.sources,
+            args.out,
+            settings,
+            column=args.column,
+            format=args.format,
+            resume=args.resume,
+            part=args.part_rows,
+            read_all=read_all,
+            report=display,
+        )
+    except KeyboardInterrupt:
+        display.end()
+        print(
+            f"Interrupted; {display.last.read:,} rows are in {args.out}. Go on with --resume.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    finally:
+        display.end()
+        signal.signal(signal.SIGTERM, before)
+    _print_summary(display.last, args.out, args.json)
+    return 0
+
+
+def _on_cluster(args: argparse.Namespace, settings: Any) -> ReadAll:
+    try:
+        from hwr.ray_transcription import read_on_cluster
+    except ImportError as error:
+        raise ValueError(
+            f"--ray needs Ray ({error}); install it with: pip install -r requirements-scale.txt"
+        ) from None
+    return partial(
+        read_on_cluster, settings=settings, address=args.ray_address, workers=args.workers
+    )
+
+
+def _print_summary(done: Progress, out: Path, as_json: bool) -> None:
+    if as_json:
+        told = {
+            "read": done.read,
+            "failed": done.failed,
+            "before": done.before,
+            "seconds": round(done.seconds, 1),
+            "out": str(out),
+        }
+        print(json.dumps(told, indent=2))
+        return
+    earlier = f", {done.before:,} rows were there before" if done.before else ""
+    print(
+        f"{done.read:,} pictures into {out}, {done.failed:,} of them could not be read{earlier}; "
+        f"{duration(done.seconds)}, {done.speed:.1f} pictures a second"
+    )
+
+
+def describe(progress: Progress) -> str:
+    """Return progress as one line."""
+    done = progress.before + progress.read
+    total = "" if progress.total is None else f" of {progress.total:,}"
+    failed = f", {progress.failed:,} could not be read" if progress.failed else ""
+    left = progress.remaining
+    rest = "" if left is None else f", {duration(left)} left"
+    return f"{done:,}{total} pictures{failed}, {progress.speed:.1f} a second{rest}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people write it: 1:02:03, or 2:03, or 3 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{minutes}:{rest:02d}" if minutes else f"{rest} s"
+
+
+class _Display:
+    """Shows progress on the error stream: one line that changes, or a line now and then."""
+
+    def __init__(self) -> None:
+        from hwr.transcription import Progress
+
+        self.last = Progress()
+        self._live = sys.stderr.isatty()
+        self._next = time.monotonic() + (0 if self._live else FILE)
+        self._open = False
+
+    def __call__(self, progress: Progress) -> None:
+        self.last = progress
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + (TERMINAL if self._live else FILE)
+        line = describe(progress)
+        print(
+            f"\r{line:<100}" if self._live else line,
+            end="" if self._live else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
+        self._open = self._live
+
+    def end(self) -> None:
+        """End the line that changes."""
+        if self._open:
+            print(file=sys.stderr)
+        self._open = False

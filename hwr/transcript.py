@@ -1,0 +1,399 @@
+"""The transcript: the rows of a bulk transcription, in part files that are whole or not there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal, Self
+
+from hwr.ctc import Candidate
+from hwr.image import ImageError
+from hwr.recognizer import Reading
+from hwr.seen import Seen
+from hwr.sources import OUTPUT, Entry, import_pyarrow
+from hwr.whole_file import write_text
+
+if sys.platform != "win32":  # where nothing stops a second run
+    import fcntl
+
+Format = Literal["csv", "parquet"]
+
+#: Rows of a part: at a hundred pictures a second and core, the work of less than two minutes.
+PART = 10_000
+
+_LOCK = ".lock"
+_NAME = re.compile(r"part-(\d{5,})\.(csv|parquet)")
+
+
+class TranscriptError(ValueError):
+    """A folder cannot be written to as asked; the message says why in one sentence."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture and what it says.
+
+    Attributes:
+        source: absolute path of the file, archive or table.
+        entry: the path in the archive or the row of the table; empty for a file.
+        text: the name; empty where nothing is written, None where it cannot be read.
+        confidence: that `text` is right, 0..1, four digits; None where there is none.
+        verdict: see `hwr.recognizer.Reading`.
+        candidates: the likeliest texts, best first, probabilities with four digits.
+        absent: with a roster, the probability that the name is not on it.
+        notes: remarks on the file.
+        error: why it cannot be read, or None.
+    """
+
+    source: str
+    entry: str
+    text: str | None = None
+    confidence: float | None = None
+    verdict: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+    absent: float | None = None
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+    @classmethod
+    def of(cls, entry: Entry, result: Reading | ImageError | str) -> Row:
+        """Return the row of a picture that was read, or that could not be."""
+        if not isinstance(result, Reading):
+            return cls(entry.source, entry.entry, error=str(result))
+        return cls(
+            entry.source,
+            entry.entry,
+            result.text,
+            round(result.confidence, 4),
+            result.verdict,
+            tuple(Candidate(c.text, round(c.probability, 4)) for c in result.candidates),
+            None if result.absent is None else round(result.absent, 4),
+            result.notes,
+        )
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+class Transcript:
+    """The part files of a folder, `part-00000.csv` and so on; a context manager.
+
+    On leaving it, by an error or an interrupt too, the rows so far become a last, shorter part.
+
+    Attributes:
+        seen: the pictures that the parts hold.
+        before: how many rows were there when it was opened.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        facts: Mapping[str, Any],
+        *,
+        format: Format = "csv",
+        resume: bool = False,
+        part: int = PART,
+    ) -> None:
+        """Open a folder, new or empty, or with `resume` one that an earlier run wrote.
+
+        Args:
+            facts: what rows depend on; an earlier run must have had the same.
+
+        Raises:
+            TranscriptError: it holds parts and `resume` is not set, or the earlier run was made
+                with something else, or goes on.
+            hwr.sources.SourceError: Parquet is asked for and pyarrow is not there.
+        """
+        if part < 1:
+            raise TranscriptError(f"A part has at least 1 row. Received: {part}")
+        if format == "parquet":
+            import_pyarrow()
+        if folder.exists() and not folder.is_dir():
+            raise TranscriptError(f"{folder.name!r} is a file; name a folder to write into.")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._format, self._part = folder, format, part
+        self._rows: list[Row] = []
+        self.seen = Seen()
+        self._lock = _lock(folder)
+        try:
+            parts = find_parts(folder)
+            self._open(parts, {"format": format} | dict(facts), resume)
+        except BaseException:
+            self._unlock()
+            raise
+        self._number = 1 + max((_number(file) for file in parts), default=-1)
+        self.before = len(self.seen)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.flush()
+        finally:
+            self._unlock()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add rows; each time that a part is full, it is written."""
+        for row in rows:
+            self._rows.append(row)
+            if len(self._rows) >= self._part:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write the rows so far as a part."""
+        if not self._rows:
+            return
+        file = self._folder / f"part-{self._number:05d}.{self._format}"
+        data = parquet_bytes(self._rows) if self._format == "parquet" else csv_bytes(self._rows)
+        _write(file, data)
+        self._number += 1
+        self._rows = []
+
+    def _open(self, parts: list[Path], facts: dict[str, Any], resume: bool) -> None:
+        for file in self._folder.glob(".part-*"):
+            file.unlink()  # of a run that was killed while it wrote
+        if parts and not resume:
+            raise TranscriptError(
+                f"{self._folder.name!r} holds {len(parts)} part files already; go on with them by "
+                "--resume, or name another folder."
+            )
+        note = self._folder / OUTPUT
+        if parts and note.is_file():
+            _compare(self._folder.name, note, facts)
+        for file in parts:
+            for source, entry in read_keys(file):
+                self.seen.add(source, entry)
+        write_text(note, json.dumps(facts, indent=2) + "\n")
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+
+def find_parts(folder: Path) -> list[Path]:
+    """Return the part files of a folder, in the order in which they were written."""
+    return sorted((f for f in folder.iterdir() if _NAME.fullmatch(f.name)), key=_number)
+
+
+def read_transcript(folder: Path) -> Iterator[Row]:
+    """Yield the rows of all parts of a folder.
+
+    Raises:
+        TranscriptError: see `read_part`.
+    """
+    for file in find_parts(folder):
+        yield from read_part(file)
+
+
+def read_part(file: Path) -> Iterator[Row]:
+    """Yield the rows of one part file.
+
+    Raises:
+        TranscriptError: it is damaged.
+    """
+    with _damage_named(file):
+        yield from _parquet_rows(file) if file.suffix == ".parquet" else _csv_rows(file)
+
+
+def read_keys(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield source and entry of each row of one part file, six times as fast as its rows.
+
+    Raises:
+        TranscriptError: it is damaged.
+    """
+    with _damage_named(file):
+        yield from _parquet_keys(file) if file.suffix == ".parquet" else _csv_keys(file)
+
+
+@contextmanager
+def _damage_named(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, LookupError, TypeError, ValueError, csv.Error) as error:
+        raise TranscriptError(
+            f"{file.name} is damaged ({error}); remove it, and --resume reads its pictures again."
+        ) from error
+
+
+# === CSV ===
+
+
+def csv_bytes(rows: Iterable[Row]) -> bytes:
+    """Return rows as CSV in UTF-8; candidates and notes are JSON, what is missing is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        candidates = [{"text": c.text, "probability": c.probability} for c in row.candidates]
+        writer.writerow(
+            (
+                row.source,
+                row.entry,
+                row.text,
+                row.confidence,
+                row.verdict,
+                json.dumps(candidates, ensure_ascii=False),
+                row.absent,
+                json.dumps(row.notes, ensure_ascii=False),
+                row.error,
+            )
+        )
+    return stream.getvalue().encode()
+
+
+def _csv_rows(file: Path) -> Iterator[Row]:
+    with file.open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream, strict=True):
+            error = row["error"] or None
+            yield Row(
+                row["source"],
+                row["entry"],
+                None if error else row["text"],
+                float(row["confidence"]) if row["confidence"] else None,
+                row["verdict"] or None,
+                tuple(Candidate(**c) for c in json.loads(row["candidates"])),
+                float(row["absent"]) if row["absent"] else None,
+                tuple(json.loads(row["notes"])),
+                error,
+            )
+
+
+def _csv_keys(file: Path) -> Iterator[tuple[str, str]]:
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = csv.reader(stream, strict=True)
+        if next(rows, []) != list(COLUMNS):
+            raise ValueError("other columns")
+        for row in rows:
+            if len(row) != len(COLUMNS):
+                raise ValueError(f"line {rows.line_num} is cut off")
+            yield row[0], row[1]
+
+
+# === Parquet ===
+
+
+def arrow_table(rows: Iterable[Row]) -> Any:
+    """Return rows as a pyarrow table."""
+    arrow = import_pyarrow()
+    candidate = arrow.struct([("text", arrow.string()), ("probability", arrow.float64())])
+    schema = arrow.schema(
+        [
+            ("source", arrow.string()),
+            ("entry", arrow.string()),
+            ("text", arrow.string()),
+            ("confidence", arrow.float64()),
+            ("verdict", arrow.string()),
+            ("candidates", arrow.list_(candidate)),
+            ("absent", arrow.float64()),
+            ("notes", arrow.list_(arrow.string())),
+            ("error", arrow.string()),
+        ]
+    )
+    kept = list(rows)
+    columns: dict[str, list[Any]] = {name: [getattr(r, name) for r in kept] for name in COLUMNS}
+    columns["candidates"] = [
+        [{"text": c.text, "probability": c.probability} for c in r.candidates] for r in kept
+    ]
+    columns["notes"] = [list(r.notes) for r in kept]
+    return arrow.table(columns, schema)
+
+
+def table_rows(table: Any) -> list[Row]:
+    """Return the rows of a pyarrow table that `arrow_table` made."""
+    return [
+        Row(
+            **item
+            | {
+                "candidates": tuple(Candidate(**c) for c in item["candidates"]),
+                "notes": tuple(item["notes"]),
+            }
+        )
+        for item in table.to_pylist()
+    ]
+
+
+def parquet_bytes(rows: Iterable[Row]) -> bytes:
+    """Return rows as a Parquet file; candidates are a list of structs."""
+    arrow = import_pyarrow()
+    sink = arrow.BufferOutputStream()
+    arrow.parquet.write_table(arrow_table(rows), sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _parquet_rows(file: Path) -> Iterator[Row]:
+    with import_pyarrow().parquet.ParquetFile(file) as stored:
+        for batch in stored.iter_batches(1000):
+            yield from table_rows(batch)
+
+
+def _parquet_keys(file: Path) -> Iterator[tuple[str, str]]:
+    with import_pyarrow().parquet.ParquetFile(file) as stored:
+        for batch in stored.iter_batches(10_000, columns=["source", "entry"]):
+            yield from zip(batch["source"].to_pylist(), batch["entry"].to_pylist(), strict=True)
+
+
+# === Files ===
+
+
+def _number(file: Path) -> int:
+    match = _NAME.fullmatch(file.name)
+    return int(match[1]) if match else -1
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Write a new file; it has its name only when all of it is on the disk."""
+    with tempfile.NamedTemporaryFile(prefix=f".{file.name}.", dir=file.parent, delete=False) as new:
+        try:
+            new.write(data)
+            new.flush()
+            os.fsync(new.fileno())
+            Path(new.name).chmod(0o644)
+            Path(new.name).replace(file)
+        except BaseException:
+            Path(new.name).unlink(missing_ok=True)
+            raise
+
+
+def _lock(folder: Path) -> IO[bytes] | None:
+    """Return a file that is locked until it is closed or this process ends, however it ends."""
+    if sys.platform == "win32":
+        return None
+    file = (folder / _LOCK).open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise TranscriptError(
+            f"Another run writes into {folder.name!r}; wait for it, or name another folder."
+        ) from None
+    return file
+
+
+def _compare(name: str, note: Path, facts: dict[str, Any]) -> None:
+    try:
+        before = json.loads(note.read_text(encoding="utf-8"))
+        other = [key for key in facts if before.get(key) != facts[key]]
+    except (ValueError, AttributeError) as error:
+        raise TranscriptError(f"{name}/{OUTPUT} is damaged: {error}") from error
+    if other:
+        told = ", ".join(f"{key} {before.get(key)} instead of {facts[key]}" for key in other)
+        raise TranscriptError(
+            f"The rows in {name!r} were made with another {' and '.join(other)} ({told}); "
+            "name another folder, or go on as it was begun."
+        )

@@ -1,0 +1,196 @@
+"""The transcription: every picture of some sources read into a transcript.
+
+list_entries -> units -> workers, or a cluster -> Transcript
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hwr.bulk_reader import BulkReader, Settings
+from hwr.confidence import CONFIDENCE
+from hwr.engine import usable_cores
+from hwr.model_folder import CONFIG
+from hwr.seen import Seen
+from hwr.sources import Entry, SourceError, check_sources, count_entries, list_entries
+from hwr.transcript import PART, Format, Row, Transcript
+from hwr.workers import read_units
+
+#: Pictures that one process reads together. With 16 a picture took 6 to 10 % more processor time,
+#: with 64 or 256 as much within 5 %; fewer units are less to do for a cluster.
+UNIT = 128
+
+#: Pictures of the first units, so that few pictures keep all processes busy, too.
+FIRST = 16
+
+#: Bytes of pictures that are sent to a process together.
+UNIT_BYTES = 16 << 20
+
+#: Yields the rows of all pictures of sources that were not seen, in any order.
+ReadAll = Callable[[Sequence[str], str | None, Seen], Generator[list[Row], None, None]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a transcription is.
+
+    Attributes:
+        read: rows of this run.
+        failed: those among them with an error.
+        before: rows that earlier runs wrote.
+        total: pictures of the sources, or None while they are being counted.
+        seconds: since the first rows were on their way.
+    """
+
+    read: int = 0
+    failed: int = 0
+    before: int = 0
+    total: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def speed(self) -> float:
+        """Pictures a second."""
+        return self.read / self.seconds if self.seconds else 0.0
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that the rest takes at the speed so far, or None while that is unknown."""
+        if self.total is None or not self.speed:
+            return None
+        return max(0, self.total - self.before - self.read) / self.speed
+
+
+def transcribe(
+    sources: Sequence[str],
+    folder: Path,
+    settings: Settings,
+    *,
+    column: str | None = None,
+    format: Format = "csv",
+    resume: bool = False,
+    part: int = PART,
+    read_all: ReadAll | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Read every picture of `sources` once into part files of `folder`.
+
+    What is read is written, however the run ends, but for the rows of an unfinished part where
+    the process is killed; with `resume` the next run reads what has no row yet. A picture listed
+    twice has one row.
+
+    Args:
+        column, resume, format, part: see `hwr.sources.list_entries`, `hwr.transcript.Transcript`.
+        read_all: how to read; by default in one process for each core.
+        report: called whenever rows came in.
+
+    Raises:
+        hwr.sources.SourceError: a source cannot be listed, or there is no picture.
+        hwr.transcript.TranscriptError: the folder cannot be written to as asked.
+        hwr.model_folder.ModelFolderError: the model folder cannot be used.
+        hwr.names.RosterError: the roster cannot be used.
+        hwr.workers.WorkerError: processes end again and again.
+    """
+    check_sources(sources, column)
+    BulkReader.load(settings)  # what is wrong with them shall be told before anything is written
+    read_all = read_all or partial(read_locally, settings=settings)
+    start = time.monotonic()
+    with (
+        Transcript(folder, facts(settings), format=format, resume=resume, part=part) as transcript,
+        closing(_Count(sources, column)) as count,
+    ):
+        progress = Progress(before=transcript.before)
+        report(progress)
+        with closing(read_all(sources, column, transcript.seen)) as chunks:
+            for rows in chunks:
+                transcript.add(rows)
+                progress = replace(
+                    progress,
+                    read=progress.read + len(rows),
+                    failed=progress.failed + sum(row.error is not None for row in rows),
+                    total=count.total,
+                    seconds=time.monotonic() - start,
+                )
+                report(progress)
+        if not progress.read and not progress.before:
+            raise SourceError(f"There are no pictures in {', '.join(sources)}.")
+    return replace(progress, seconds=time.monotonic() - start)
+
+
+def read_locally(
+    sources: Sequence[str],
+    column: str | None,
+    seen: Seen,
+    *,
+    settings: Settings,
+    workers: int | None = None,
+) -> Generator[list[Row], None, None]:
+    """Yield rows that processes of this machine read, one for each core unless told otherwise."""
+    count = workers or usable_cores()
+    entries = list_entries(sources, column, seen.add)
+    return read_units(group(entries, count), partial(BulkReader.load, settings), count)
+
+
+def group(entries: Iterable[Entry], workers: int = 1) -> Iterator[list[Entry]]:
+    """Yield entries in units, small ones first, none of many bytes."""
+    unit: list[Entry] = []
+    number = size = 0
+    for entry in entries:
+        unit.append(entry)
+        size += len(entry.content) if isinstance(entry.content, bytes) else 0
+        if len(unit) >= min(UNIT, FIRST << min(number // workers, 10)) or size >= UNIT_BYTES:
+            yield unit
+            unit, size = [], 0
+            number += 1
+    if unit:
+        yield unit
+
+
+def facts(settings: Settings) -> dict[str, Any]:
+    """Return what rows depend on, such that a transcript is not continued with another model."""
+    digest = hashlib.sha256()
+    for name in (CONFIG, CONFIDENCE):
+        file = settings.model / name
+        digest.update(file.read_bytes() if file.is_file() else b"")
+    roster = None
+    if settings.roster is not None:
+        roster = hashlib.sha256("\n".join(settings.roster).encode()).hexdigest()[:16]
+    return {
+        "model": digest.hexdigest()[:16],
+        "engine": settings.engine or "onnx",
+        "roster": roster,
+        "prior": settings.prior,
+    }
+
+
+class _Count:
+    """Counts the pictures of sources in a thread, since that may take long on a network."""
+
+    def __init__(self, sources: Sequence[str], column: str | None) -> None:
+        self.total: int | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(sources, column), daemon=True)
+        self._thread.start()
+
+    def _run(self, sources: Sequence[str], column: str | None) -> None:
+        total = 0
+        try:
+            for count in count_entries(sources, column):
+                if self._stopped.is_set():
+                    return
+                total += count
+        except (SourceError, OSError):
+            return  # told by whoever lists them
+        self.total = total
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._thread.join(5)
