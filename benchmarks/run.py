@@ -29,7 +29,7 @@ from hwr.alphabet import fold
 from hwr.dataset import open_dataset
 from hwr.evaluation import Gold, nearest, plain_hyphens, read_gold
 from hwr.metrics import score
-from hwr.model_folder import load_spec
+from hwr.model_folder import ONNX_FILES, load_spec
 from hwr.recognizer import default_data, default_model
 
 HERE = Path(__file__).resolve().parent
@@ -256,10 +256,10 @@ def run(args: argparse.Namespace) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch) / "model"
         shutil.copytree(source, model)
-        if "hwr int8" in names:
+        if "hwr int8" in names and not (model / ONNX_FILES["int8"]).is_file():
             from hwr.export import export_int8
 
-            export_int8(model, args.data or default_data())
+            export_int8(model, [args.data or default_data()])
         lines += reading(args, names, model, paths, samples, gold, every, rounds)
         lines += limit(args, model, paths, every, spec)
         lines += training(args, names, model, every)

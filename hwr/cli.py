@@ -29,7 +29,9 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     model.add_argument("--model", type=Path, help="model folder ($HWR_MODEL, else assets/model)")
     engine = argparse.ArgumentParser(add_help=False)
     engine.add_argument(
-        "--engine", choices=("onnx", "int8", "keras"), help="what runs the network (onnx)"
+        "--engine",
+        choices=("onnx", "int8", "keras"),
+        help="what runs the network (int8 where the model folder has it, else onnx)",
     )
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", type=Path, help="dataset folder ($HWR_DATA, else assets/samples)")
@@ -125,13 +127,20 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     download.add_argument("--out", type=Path, metavar="DIR", help="folder (kagglehub's cache)")
     download.set_defaults(command=download_dataset)
     export = commands.add_parser(
-        "export", parents=[model, data], help="write the network for another runtime"
+        "export", parents=[model], help="write the network for another runtime"
+    )
+    export.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="dataset folder for int8; may be repeated ($HWR_DATA, else assets/samples)",
     )
     export.add_argument(
         "--format",
         choices=("onnx", "int8", "litert"),
         default="onnx",
-        help="onnx: model.onnx, which reading uses; int8: model.int8.onnx for read --engine int8, "
+        help="onnx: model.onnx; int8: model.int8.onnx, which reading prefers, "
         "its ranges measured on pictures of --data; litert: model.tflite (%(default)s)",
     )
     export.set_defaults(command=export_model)
@@ -460,7 +469,7 @@ def export_model(args: argparse.Namespace) -> int:
 
     folder = args.model or default_model()
     if args.format == "int8":
-        file = export_int8(folder, args.data or default_data())
+        file = export_int8(folder, args.data or [default_data()])
     else:
         file = {"onnx": export_onnx, "litert": export_litert}[args.format](folder)
     print(f"Wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")

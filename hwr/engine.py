@@ -1,6 +1,6 @@
 """The engine: what runs the network, ONNX Runtime for reading or Keras.
 
-onnx    ONNX Runtime, the default: the logits of Keras up to rounding, without TensorFlow
+onnx    ONNX Runtime: the logits of Keras up to rounding, without TensorFlow
 int8    ONNX Runtime with weights of 8 bits, see `hwr.export`: faster, other in rare cases
 keras   Keras, as the network is trained
 """
@@ -29,6 +29,10 @@ Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 ENGINES = ("onnx", "int8", "keras")
+
+#: What reads unless something else is asked for: a model folder has int8 only where somebody
+#: exported it, who should have evaluated it, too.
+DEFAULTS = ("int8", "onnx")
 
 #: Pictures run through the network together. More do not make it faster, and the widest
 #: sixteen need 60 MB.
@@ -106,7 +110,8 @@ def load_engine(folder: Path, name: str | None = None) -> tuple[Spec, Engine]:
     """Return the spec and the engine of a model folder.
 
     Args:
-        name: one of ENGINES; by default ONNX Runtime where it and its file are there.
+        name: one of ENGINES; by default the first of DEFAULTS whose file is there, on ONNX
+            Runtime, and Keras where there is none.
 
     Raises:
         ValueError: there is no such engine.
@@ -116,8 +121,8 @@ def load_engine(folder: Path, name: str | None = None) -> tuple[Spec, Engine]:
     if name not in (None, *ENGINES):
         raise ValueError(f"An engine is one of {', '.join(ENGINES)}. Received: {name!r}")
     if name is None:
-        there = (folder / ONNX_FILES["onnx"]).is_file() and find_spec("onnxruntime") is not None
-        name = "onnx" if there else "keras"
+        there = [name for name in DEFAULTS if (folder / ONNX_FILES[name]).is_file()]
+        name = there[0] if there and find_spec("onnxruntime") is not None else "keras"
     if name == "keras":
         spec, model = load_model(folder)
         return spec, KerasEngine(model)

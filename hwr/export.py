@@ -21,7 +21,7 @@ from hwr.preprocess import prepare
 from hwr.spec import Spec
 from hwr.whole_file import write_bytes
 
-#: Training pictures that the ranges of 8-bit activations are measured on.
+#: Training pictures of a dataset that the ranges of 8-bit activations are measured on.
 CALIBRATION = 128
 
 LITERT = "model.tflite"
@@ -38,7 +38,7 @@ def export_onnx(folder: Path) -> Path:
         return add_onnx(folder, "onnx", onnx_bytes(model, spec))
 
 
-def export_int8(folder: Path, data: Path) -> Path:
+def export_int8(folder: Path, data: Sequence[Path]) -> Path:
     """Write model.int8.onnx from model.onnx; return the file.
 
     Convolutions get 8-bit weights, one scale a filter, and 8-bit inputs, whose ranges are
@@ -46,14 +46,15 @@ def export_int8(folder: Path, data: Path) -> Path:
     as they come.
 
     Args:
-        data: dataset folder whose training pictures the ranges are measured on.
+        data: dataset folders whose training pictures the ranges are measured on. Writing that
+            is darker or wider than any of these may be cut off at the end of a range.
 
     Raises:
         ModelFolderError: see `hwr.model_folder.load_onnx`; or the package onnx is missing.
         DatasetError: there is no usable training picture.
     """
     spec, model = load_onnx(folder)
-    images = _calibration_images(data, spec)
+    images = [image for folder in data for image in _calibration_images(folder, spec)]
     with _needs_onnx(), tempfile.TemporaryDirectory() as scratch:
         return add_onnx(folder, "int8", _quantized(model, images, spec, Path(scratch)))
 

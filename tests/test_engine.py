@@ -80,7 +80,7 @@ def write_nonsense(folder: Path) -> None:
         (lambda f: (f / "model.onnx").write_bytes(b"x"), r"model\.onnx is not the file"),
         (lambda f: edit(f, onnx_sha256="0"), "its sha256 differs"),
         (write_nonsense, "model/model.onnx cannot be used: ONNX Runtime"),
-        (swap_spec, "does not fit the config beside it"),
+        (swap_spec, "was changed after the model was written"),
     ],
     ids=["missing", "other file", "other sha", "no model", "other alphabet"],
 )

@@ -86,10 +86,11 @@ def test_int8_reads_nearly_the_same_and_goes_stale_with_the_weights(
     folder: Path, tmp_path: Path
 ) -> None:
     data = write_folder(tmp_path / "data", [(f"{i}.png", "ANNA") for i in range(6)])
-    export_int8(folder, data)
+    export_int8(folder, [data])
     images = noise(2, TINY.height, 64)
     exact, rounded = (load_engine(folder, name)[1](images) for name in ("onnx", "int8"))
     assert 0 < np.abs(exact - rounded).max() < 0.1
+    assert (load_engine(folder)[1](images) == rounded).all()  # where it is there, it is meant
     _, model = load_model(folder)
     weights = model.get_weights()
     model.set_weights([*weights[:-1], weights[-1] + 1])
