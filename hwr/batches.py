@@ -179,7 +179,7 @@ class Batches:
 
         def source(stop: threading.Event) -> Iterator[Batch]:
             if self.workers:
-                from hwr.workers import worked_batches
+                from hwr.batch_workers import worked_batches
 
                 yield from worked_batches(self, number, stop)
             for group in itertools.count(number):
@@ -209,9 +209,7 @@ class Batches:
         ]
         return [batches[i] for i in rng.permutation(GROUP)]
 
-    def _drawn(
-        self, size: int, rng: np.random.Generator
-    ) -> list[list[tuple[Grey, list[int]]]]:
+    def _drawn(self, size: int, rng: np.random.Generator) -> list[list[tuple[Grey, list[int]]]]:
         """Return GROUP lists of `size` labelled images, by width."""
         chances = np.asarray(self.weights, np.float64)
         chosen = rng.choice(len(self.sources), GROUP * size, p=chances / chances.sum())

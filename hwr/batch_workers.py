@@ -67,9 +67,7 @@ def worked_batches(batches: Batches, first: int, stop: threading.Event) -> Itera
             process.join()
 
 
-def _received(
-    process: SpawnProcess, receiver: Connection, stop: threading.Event
-) -> Batch | None:
+def _received(process: SpawnProcess, receiver: Connection, stop: threading.Event) -> Batch | None:
     """Return the next batch of a worker; None if the run is over."""
     while not receiver.poll(LOOK):
         if stop.is_set():
@@ -96,13 +94,15 @@ def _work(batches: Batches, first: int, step: int, sender: Connection) -> None:
 
     def groups(stop: threading.Event) -> Iterator[Batch]:
         for number in itertools.count(first, step):
+            if stop.is_set():
+                return
             yield from batches.group(number)
 
     with suppress(BrokenPipeError, ConnectionResetError):
         try:
             for batch in ahead(groups):
                 sender.send((batch.images.shape, batch.labels))
-                sender.send_bytes(batch.images.astype(np.uint8).ravel())
+                sender.send_bytes(batch.images.astype(np.uint8).tobytes())
         except (BrokenPipeError, ConnectionResetError):
             raise
         except BaseException as error:
