@@ -78,7 +78,6 @@ def train(work: Path, backend: str, args: argparse.Namespace) -> None:
     from hwr.batches import Batches, PreparedSource
     from hwr.cache import prepare_dataset
     from hwr.dataset import open_dataset
-    from hwr.hosts import Hosts
     from hwr.model_folder import load_model, save_model
     from hwr.training import Plan, Trainer
 
@@ -114,7 +113,6 @@ def train(work: Path, backend: str, args: argparse.Namespace) -> None:
         made.model.train_on_batch = watched
         return made
 
-    assert Hosts  # the modules of several processes are importable on every backend
     whole: list[float] = []
     parts: list[float] = []
     first = trainer("whole", whole)

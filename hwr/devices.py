@@ -15,13 +15,25 @@ import numpy as np
 from hwr.hosts import Hosts, HostsError
 
 
+def check_backend() -> None:
+    """Make sure that several processes can train together.
+
+    Raises:
+        HostsError: Keras runs on another backend than JAX.
+    """
+    if keras.backend.backend() != "jax":
+        raise HostsError(
+            f"--hosts needs the JAX backend: install requirements-jax.txt and set "
+            f"KERAS_BACKEND=jax. Received: {keras.backend.backend()}"
+        )
+
+
 def join(hosts: Hosts) -> None:
     """Connect the JAX of all processes; call it before anything is computed.
 
     Raises:
-        HostsError: Keras runs on another backend.
+        HostsError: JAX cannot.
     """
-    _require_jax("--hosts")
     import jax
 
     # XLA has no sums over several CPUs of its own; accelerators bring theirs (NCCL).
@@ -81,11 +93,3 @@ def from_first(hosts: Hosts, arrays: list[Any]) -> list[Any]:
     from jax.experimental import multihost_utils
 
     return list(multihost_utils.broadcast_one_to_all(arrays, is_source=hosts.first))
-
-
-def _require_jax(option: str) -> None:
-    if keras.backend.backend() != "jax":
-        raise HostsError(
-            f"{option} needs the JAX backend: install requirements-jax.txt and set "
-            f"KERAS_BACKEND=jax. Received: {keras.backend.backend()}"
-        )

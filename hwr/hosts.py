@@ -72,6 +72,7 @@ class Hosts:
             )
         places = [address_parts(address) for address in self.addresses]
         self._ended = threading.Event()
+        self._loss: str | None = None
         self._peers: dict[int, _Peer] = {}
         deadline = time.monotonic() + patience
         if number == 0:
@@ -93,13 +94,17 @@ class Hosts:
 
     def gathered(self, value: Any) -> list[Any]:
         """Return the JSON value that each process gave, in their order; waits for all."""
-        if not self.first:
-            self._peers[0].send({"value": value})
-            return list(self._peers[0].next_value())
-        values = [value] + [self._peers[other].next_value() for other in range(1, self.count)]
-        for peer in self._peers.values():
-            peer.send({"value": values})
-        return values
+        try:
+            if not self.first:
+                self._peers[0].send({"value": value})
+                return list(self._peers[0].next_value())
+            values = [value] + [self._peers[other].next_value() for other in range(1, self.count)]
+            for peer in self._peers.values():
+                peer.send({"value": values})
+            return values
+        except OSError as error:
+            self._ended.wait(self.silence)
+            raise HostsError(self._loss or str(error)) from error
 
     def largest(self, *values: float) -> list[float]:
         """Return the largest of each value over all processes."""
@@ -145,15 +150,17 @@ class Hosts:
         """Return a connection to a process that may still be starting."""
         reason: object = "no answer"
         while (left := deadline - time.monotonic()) > 0:
+            connection = None
             try:
                 connection = socket.create_connection(place, timeout=min(left, 5.0))
                 connection.sendall(self._hello(other))
                 if _line(connection) == b"welcome":
                     return connection
                 reason = "another program answers, or another job"
-                connection.close()
             except OSError as error:
                 reason = error
+            if connection is not None:
+                connection.close()
             time.sleep(min(0.2, max(0.0, left)))
         raise HostsError(
             f"Process {other} ({self.addresses[other]}) cannot be reached: {reason}. Start it "
@@ -173,19 +180,24 @@ class Hosts:
         with server:
             while (left := deadline - time.monotonic()) > 0:
                 server.settimeout(left)
-                try:
+                with suppress(OSError):
                     connection, _ = server.accept()
-                    connection.settimeout(5.0)
-                    if _line(connection) + b"\n" == self._hello(self.number):
-                        connection.sendall(b"welcome\n")
+                    if self._welcomed(connection):
                         return connection
                     connection.close()
-                except OSError:
-                    continue
         raise HostsError(
             f"Process 0 ({self.addresses[0]}) did not call. Start it with the same --hosts and "
             f"--process 0."
         )
+
+    def _welcomed(self, connection: socket.socket) -> bool:
+        """Return whether it is the first process of this very job that called."""
+        connection.settimeout(5.0)
+        with suppress(OSError):
+            if _line(connection) + b"\n" == self._hello(self.number):
+                connection.sendall(b"welcome\n")
+                return True
+        return False
 
     def _hello(self, other: int) -> bytes:
         return json.dumps({"hosts": self.addresses, "process": other}).encode() + b"\n"
@@ -204,6 +216,10 @@ class Hosts:
 
     def _listen(self, number: int, peer: _Peer) -> None:
         """Sort what a process sends until it leaves or is lost."""
+        with peer.connection, peer.lines:
+            self._sort(number, peer)
+
+    def _sort(self, number: int, peer: _Peer) -> None:
         try:
             for line in peer.lines:
                 message = json.loads(line)
@@ -225,6 +241,7 @@ class Hosts:
     def _lose(self, sentence: str) -> None:
         if self._ended.is_set():
             return
+        self._loss = sentence
         self._ended.set()
         for peer in self._peers.values():
             with suppress(OSError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +82,10 @@ def train(recipe: Recipe) -> Progress:
     Raises:
         DatasetError, ModelFolderError, ValueError: what was asked for cannot be done.
     """
-    job = together(recipe.hosts, recipe.process) if recipe.hosts else nullcontext()
-    with job as hosts:
+    if not recipe.hosts:
+        return _train(recipe, None)
+    devices.check_backend()
+    with together(recipe.hosts, recipe.process) as hosts:
         return _train(recipe, hosts)
 
 
