@@ -96,8 +96,8 @@ def _train(recipe: Recipe, hosts: Hosts | None) -> Progress:
     keras.utils.set_random_seed(recipe.seed)
     if hosts is not None:
         devices.join(hosts)
-    devices.use_all(recipe.batch_size)
     initial = load_model(recipe.init) if recipe.init else None
+    devices.use_all(recipe.batch_size)
     spec = initial[0] if initial else recipe.spec or Spec()
     if recipe.dropout is not None:
         spec = dataclasses.replace(spec, dropout=recipe.dropout)
@@ -165,7 +165,7 @@ def _job_facts(
         "--seed": recipe.seed,
         "--batch-size": recipe.batch_size,
         "--precision": recipe.precision,
-        "--init": recipe.init is not None,
+        "--init": recipe.init and read_json(recipe.init / CONFIG)["weights_sha256"],
         "--resume": recipe.resume,
         "validation pictures": {
             name: hashlib.sha256(images.widths.tobytes()).hexdigest()[:12]
