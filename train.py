@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -191,14 +192,21 @@ def main(argv: list[str] | None = None) -> int:
     return run(get_args(argv))
 
 
-def leave(code: int, hosts: bool) -> None:
-    """End the process; after a failure without JAX, which waits for processes that are gone."""
-    if hosts and code:
+def one_of_several() -> None:
+    """Run a process of --hosts; one that fails ends without JAX, which waits for the others."""
+    try:
+        code = main()
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    if code:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-    sys.exit(code)
 
 
 if __name__ == "__main__":
-    leave(main(), any(argument.startswith("--hosts") for argument in sys.argv))
+    if any(argument.startswith("--hosts") for argument in sys.argv):
+        one_of_several()
+    else:
+        sys.exit(main())

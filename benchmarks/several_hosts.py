@@ -103,9 +103,14 @@ class Job:
         return {int(row["samples"]) // self.args.batch_size: float(row["loss"]) for row in rows}
 
     def kill_one(self, out: str, victim: int) -> str:
-        """Start two processes, kill one in the midst, resume; return what the other said."""
-        processes = self.start_two(out)
-        while len(self.losses(out)) < self.args.kill_at:
+        """Start two processes and kill one in the midst; return what the other said."""
+        return self.survive(out, self.start_two(out), victim, self.args.kill_at)
+
+    def survive(
+        self, out: str, processes: list[subprocess.Popen[str]], victim: int, step: int
+    ) -> str:
+        """Kill one of two processes after `step`; return when and how the other ended."""
+        while len(self.losses(out)) < step:
             for number, process in enumerate(processes):
                 if process.poll() is not None:
                     raise AssertionError(f"process {number} ended: {process.communicate()[1]}")
@@ -125,8 +130,7 @@ class Job:
         assert len(sentence) == 1, said[-3000:]
         assert f"process {victim} (127.0.0.1:" in sentence[0], sentence
         done = len(self.losses(out))
-        finish(self.start_two(out, "--resume"))
-        return f"after step {done}, {seconds:.1f} s: exit code 3, {sentence[0]}"
+        return f"after step {done}; the other ended {seconds:.1f} s later:\n    {sentence[0]}"
 
     def read_by_default_backend(self, out: str) -> str:
         """Return a line on the model as another backend reads it."""
@@ -224,6 +228,7 @@ def run(job: Job) -> None:
     for victim in (1, 0):
         said = job.kill_one(f"killed{victim}", victim)
         print(f"process {victim} killed {said}", flush=True)
+        finish(job.start_two(f"killed{victim}", "--resume"))
         resumed = job.losses(f"killed{victim}")
         print(f"  resumed: {difference(resumed, two, steps)}", flush=True)
 

@@ -35,6 +35,7 @@ def join(hosts: Hosts) -> None:
         HostsError: JAX cannot.
     """
     import jax
+    from jax.experimental import multihost_utils
 
     # XLA has no sums over several CPUs of its own; accelerators bring theirs (NCCL).
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -44,6 +45,10 @@ def join(hosts: Hosts) -> None:
     os.environ.setdefault("JAX_COORDINATOR_BIND_ADDRESS", coordinator)
     try:
         keras.distribution.initialize(coordinator, hosts.count, hosts.number)
+        # The devices connect at their first common sum and wait for it no longer than 30
+        # seconds: so at once, before one machine has more to prepare than another.
+        hosts.gathered(None)
+        multihost_utils.sync_global_devices("hwr")
     except RuntimeError as error:
         raise HostsError(f"JAX cannot connect the processes of {coordinator}: {error}") from error
 

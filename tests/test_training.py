@@ -88,24 +88,17 @@ def test_interrupted_and_resumed_run_equals_one_that_was_not(
     assert iterations == [20, 20]
 
 
-def test_half_precision_scales_its_loss_and_keeps_float32_weights(
-    images: PreparedSet, tmp_path: Path
-) -> None:
+def test_half_precision_scales_its_loss_and_resumes(images: PreparedSet, tmp_path: Path) -> None:
     run = trainer(images, tmp_path, precision="mixed_float16")
-    run.plan = Plan(samples=24, validate_every=1000)
-    before = [np.array(w) for w in run.reader.get_weights()]
-    run.run()
-    # Three steps with finite gradients, at the rate of the plan and the scale of the start.
-    assert int(np.asarray(run.optimizer.iterations)) == 3
+    assert {str(w.dtype) for w in run.reader.get_weights()} == {"float32"}
     assert float(np.asarray(run.optimizer.dynamic_scale)) == 2.0**15
-    assert float(np.asarray(run.optimizer.learning_rate)) == pytest.approx(run.plan.rate_at(2 / 3))
-    after = run.reader.get_weights()
-    assert {str(w.dtype) for w in after} == {"float32"}
-    assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(after, before, strict=True))
+    run.optimizer.dynamic_scale.assign(2.0**13)
+    run.optimizer.learning_rate = 0.25
+    run.checkpoint()
     again = trainer(images, tmp_path, precision="mixed_float16")
     again.resume()
-    for ours, theirs in zip(again.optimizer.variables, run.optimizer.variables, strict=True):
-        np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+    assert float(np.asarray(again.optimizer.dynamic_scale)) == 2.0**13
+    assert float(np.asarray(again.optimizer.learning_rate)) == 0.25
     with pytest.raises(ValueError, match="or of another backend or precision"):
         trainer(images, tmp_path).resume()
 
