@@ -6,7 +6,9 @@ means of the normalisation, the loss) are those of the whole batch.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 from typing import Any
 
 import keras
@@ -42,6 +44,7 @@ def join(hosts: Hosts) -> None:
     # Ctrl-C and SIGTERM end a run after its present step, see `hwr.training`.
     jax.config.update("jax_enable_preemption_service", False)
     coordinator = hosts.addresses[0]
+    _outlive_abort()
     os.environ.setdefault("JAX_COORDINATOR_BIND_ADDRESS", coordinator)
     try:
         keras.distribution.initialize(coordinator, hosts.count, hosts.number)
@@ -51,6 +54,21 @@ def join(hosts: Hosts) -> None:
         multihost_utils.sync_global_devices("hwr")
     except RuntimeError as error:
         raise HostsError(f"JAX cannot connect the processes of {coordinator}: {error}") from error
+
+
+def _outlive_abort() -> None:
+    """Delay the end of a process that JAX aborts, so that `hwr.hosts` can say the reason.
+
+    When the first process is lost, JAX in the others aborts within milliseconds, with many lines
+    that do not name it, and allows no other reaction (JAX 0.10: its callback for that ends in
+    std::bad_cast). The handler is the C library's own sleep, called with the number of the
+    signal: six seconds, during which the other threads run on.
+    """
+    if os.name == "posix":
+        library = ctypes.CDLL(None)
+        library.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+        library.signal.restype = ctypes.c_void_p
+        library.signal(signal.SIGABRT, ctypes.cast(library.sleep, ctypes.c_void_p))
 
 
 def use_all(batch_size: int) -> int:

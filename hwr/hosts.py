@@ -72,6 +72,7 @@ class Hosts:
             )
         places = [address_parts(address) for address in self.addresses]
         self._ended = threading.Event()
+        self._told = threading.Event()
         self._loss: str | None = None
         self._peers: dict[int, _Peer] = {}
         deadline = time.monotonic() + patience
@@ -103,7 +104,7 @@ class Hosts:
                 peer.send({"value": values})
             return values
         except OSError as error:
-            self._ended.wait(self.silence)
+            self._told.wait(self.silence)
             raise HostsError(self._loss or str(error)) from error
 
     def largest(self, *values: float) -> list[float]:
@@ -135,8 +136,7 @@ class Hosts:
 
         JAX may notice first that the others do not answer, but does not say which.
         """
-        if self._ended.wait(self.silence + BEAT):
-            time.sleep(1.0)  # the thread that knows is about to end this process
+        self._told.wait(self.silence + BEAT)
 
     def close(self, error: str | None = None) -> None:
         """Leave; the others end, too, if it is for an error."""
@@ -246,8 +246,10 @@ class Hosts:
         for peer in self._peers.values():
             with suppress(OSError):
                 peer.send({"lost": sentence})
-            peer.values.put(HostsError(sentence))  # who waits for a value is told, too
         self.on_loss(sentence)
+        self._told.set()
+        for peer in self._peers.values():  # who waits for a value is told, too
+            peer.values.put(HostsError(sentence))
 
     def _name(self, number: int) -> str:
         return f"process {number} ({self.addresses[number]})"
