@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,34 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--validate-every", type=_positive(int), default=20_000, metavar="IMAGES")
     parser.add_argument("--cache", type=Path, help="folder for prepared pictures")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        default="float32",
+        help="what to calculate in; the mixed ones suit accelerators (%(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that prepare batches, for an accelerator that waits for them (a thread)",
+    )
+    several = parser.add_argument_group("several processes", "docs/SCALE.md; KERAS_BACKEND=jax")
+    several.add_argument(
+        "--hosts",
+        metavar="HOST:PORT,...",
+        help="every process of the job in one order; the first writes the model",
+    )
+    several.add_argument(
+        "--process", type=int, metavar="K", help="position of this process in --hosts, from 0"
+    )
+    several.add_argument(
+        "--shards",
+        type=_positive(int),
+        metavar="N",
+        help="one process draws the batches that N processes would draw together",
+    )
     args = parser.parse_args(argv)
     if not args.data and not args.synthetic and not args.letters:
         parser.error("nothing to train on: give --data DIR, --synthetic, --letters, or several")
@@ -93,6 +122,8 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("--names says what to draw: give --synthetic or --letters, too")
     if args.fonts and not args.synthetic:
         parser.error("--fonts says what to draw with: give --synthetic, too")
+    if (args.hosts is None) != (args.process is None):
+        parser.error("--hosts and --process go together")
     if args.minutes is None and args.epochs is None and args.samples is None:
         args.minutes = 60.0
     return args
@@ -140,6 +171,11 @@ def run(args: argparse.Namespace) -> int:
         dropout=args.dropout,
         validate_every=args.validate_every,
         cache=args.cache,
+        precision=args.precision,
+        workers=args.workers,
+        hosts=tuple(args.hosts.split(",")) if args.hosts else (),
+        process=args.process or 0,
+        shards=args.shards,
     )
     try:
         train(recipe)
@@ -156,5 +192,21 @@ def main(argv: list[str] | None = None) -> int:
     return run(get_args(argv))
 
 
+def one_of_several() -> None:
+    """Run a process of --hosts; one that fails ends without JAX, which waits for the others."""
+    try:
+        code = main()
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    if code:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    if any(argument.startswith("--hosts") for argument in sys.argv):
+        one_of_several()
+    else:
+        sys.exit(main())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,6 +31,9 @@ GROUP = 32
 #: Training batches are padded to a multiple of this many columns.
 TIGHT_STEP = 16
 
+#: Labels are padded to a multiple of this many letters; where few shapes are wanted, of the other.
+LABEL_STEP, COARSE_LABEL_STEP = 16, 32
+
 #: Share of the batches padded as widely as for reading, so that the network knows the sight.
 WIDE = 0.2
 
@@ -45,6 +49,16 @@ class Batch:
 
     images: NDArray[np.float32]
     labels: NDArray[np.int32]
+
+    def padded(self, width: int, length: int) -> Batch:
+        """Return the batch with images of `width` columns and labels of `length`, no fewer."""
+        columns, letters = width - self.images.shape[2], length - self.labels.shape[1]
+        if not columns and not letters:
+            return self
+        return Batch(
+            np.pad(self.images, ((0, 0), (0, 0), (0, columns), (0, 0)), constant_values=255),
+            np.pad(self.labels, ((0, 0), (0, letters)), constant_values=BLANK),
+        )
 
 
 class Source(Protocol):
@@ -126,6 +140,14 @@ class Batches:
         sources: where images come from.
         weights: the chance of each source, any positive scale.
         augmented: the share of images that are augmented.
+        coarse: whether batches come in few shapes: W is a multiple of the spec's width_step,
+            L of COARSE_LABEL_STEP. For backends that compile every shape.
+        workers: processes that prepare batches; 0 for a thread of this one. The batches are
+            the same.
+        shards: parts that a batch is drawn in, each by a random generator of its own, so that
+            several machines can draw one part each. The batches depend on their number.
+        shard: the part to yield, 0..shards - 1; None for whole batches. W and L of a part
+            are its own; those of the whole batch are the largest of its parts.
     """
 
     sources: Sequence[Source]
@@ -135,52 +157,65 @@ class Batches:
     seed: int = 0
     augmented: float = 0.95
     strength: Strength = field(default_factory=Strength)
+    coarse: bool = False
+    workers: int = 0
+    shards: int = 1
+    shard: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ValueError(f"workers must be 0 or more. Received: {self.workers}")
+        if self.shards < 1 or self.batch_size % self.shards:
+            raise ValueError(
+                f"A batch of {self.batch_size} images cannot be shared out equally among "
+                f"{self.shards} processes; choose a --batch-size that is a multiple of them."
+            )
+        if self.shard is not None and not 0 <= self.shard < self.shards:
+            raise ValueError(f"shard must lie in 0..{self.shards - 1}. Received: {self.shard}")
 
     def stream(self, first: int = 0) -> Generator[Batch, None, None]:
-        """Yield batch `first` and all that follow, prepared ahead in a background thread."""
-        ahead: queue.Queue[Batch | BaseException] = queue.Queue(GROUP)
-        stop = threading.Event()
+        """Yield batch `first` and all that follow, prepared ahead in the background."""
+        number, skip = divmod(first, GROUP)
 
-        def put(item: Batch | BaseException) -> None:
-            while not stop.is_set():
-                with suppress(queue.Full):
-                    ahead.put(item, timeout=0.2)
-                    break
+        def source(stop: threading.Event) -> Iterator[Batch]:
+            if self.workers:
+                from hwr.batch_workers import worked_batches
 
-        def work() -> None:
-            try:
-                number, skip = divmod(first, GROUP)
-                while not stop.is_set():
-                    for batch in self.group(number)[skip:]:
-                        put(batch)
-                    number, skip = number + 1, 0
-            except BaseException as error:
-                put(error)
+                yield from worked_batches(self, number, stop)
+            for group in itertools.count(number):
+                if stop.is_set():
+                    return
+                yield from self.group(group)
 
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        try:
-            while True:
-                item = ahead.get()
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stop.set()
-            thread.join()
+        return ahead(lambda stop: itertools.islice(source(stop), skip, None))
 
     def group(self, number: int) -> list[Batch]:
         """Return the GROUP batches that start at batch `number * GROUP`."""
         rng = np.random.default_rng((self.seed, number))
-        chances = np.asarray(self.weights, np.float64)
-        chosen = rng.choice(len(self.sources), GROUP * self.batch_size, p=chances / chances.sum())
-        drawn = [self._draw(self.sources[source], rng) for source in chosen]
-        drawn.sort(key=lambda item: item[0].shape[1])
+        if self.shards == 1:
+            parts = [self._drawn(self.batch_size, rng)]
+        else:
+            shards = range(self.shards) if self.shard is None else [self.shard]
+            parts = [
+                self._drawn(
+                    self.batch_size // self.shards,
+                    np.random.default_rng((self.seed, number, shard)),
+                )
+                for shard in shards
+            ]
         batches = [
-            self._collate(drawn[start : start + self.batch_size], wide=rng.random() < WIDE)
-            for start in range(0, len(drawn), self.batch_size)
+            self._collate([item for part in parts for item in part[i]], wide=rng.random() < WIDE)
+            for i in range(GROUP)
         ]
         return [batches[i] for i in rng.permutation(GROUP)]
+
+    def _drawn(self, size: int, rng: np.random.Generator) -> list[list[tuple[Grey, list[int]]]]:
+        """Return GROUP lists of `size` labelled images, by width."""
+        chances = np.asarray(self.weights, np.float64)
+        chosen = rng.choice(len(self.sources), GROUP * size, p=chances / chances.sum())
+        drawn = [self._draw(self.sources[source], rng) for source in chosen]
+        drawn.sort(key=lambda item: item[0].shape[1])
+        return [drawn[start : start + size] for start in range(0, len(drawn), size)]
 
     def _draw(self, source: Source, rng: np.random.Generator) -> tuple[Grey, list[int]]:
         image, text = source.draw(rng)
@@ -195,11 +230,50 @@ class Batches:
         widest = max(image.shape[1] for image, _ in items)
         if wide:
             widest = min(self.spec.max_width, widest + self.spec.width_step - 1)
-        widest = -(-widest // TIGHT_STEP) * TIGHT_STEP
-        longest = -(-max(len(ids) for _, ids in items) // 16) * 16
+        columns = self.spec.width_step if self.coarse else TIGHT_STEP
+        letters = COARSE_LABEL_STEP if self.coarse else LABEL_STEP
+        widest = -(-widest // columns) * columns
+        longest = -(-max(len(ids) for _, ids in items) // letters) * letters
         images = np.full((len(items), self.spec.height, widest, 1), 255, np.float32)
         labels = np.full((len(items), longest), BLANK, np.int32)
         for row, (image, ids) in enumerate(items):
             images[row, :, : image.shape[1], 0] = image
             labels[row, : len(ids)] = ids
         return Batch(images, labels)
+
+
+def ahead(source: Callable[[threading.Event], Iterator[Batch]]) -> Generator[Batch, None, None]:
+    """Yield what `source` yields, up to GROUP batches prepared ahead in a background thread.
+
+    Args:
+        source: is given an event that tells it to end.
+    """
+    ready: queue.Queue[Batch | BaseException] = queue.Queue(GROUP)
+    stop = threading.Event()
+
+    def put(item: Batch | BaseException) -> None:
+        while not stop.is_set():
+            with suppress(queue.Full):
+                ready.put(item, timeout=0.2)
+                break
+
+    def work() -> None:
+        try:
+            for batch in source(stop):
+                put(batch)
+                if stop.is_set():
+                    break
+        except BaseException as error:
+            put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,10 +57,29 @@ class PreparedSet:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process open the file of pixels again instead of sending it all of them."""
+        mapped = isinstance(self.pixels, np.memmap) and self.pixels.filename is not None
+        pixels = Path(self.pixels.filename) if mapped else self.pixels  # type: ignore[attr-defined]
+        return _received, (self.samples, self.dropped, pixels, self.widths, self.height)
+
     def image(self, number: int) -> NDArray[np.uint8]:
         """Return the (height, width) uint8 prepared image of `samples[number]`, unpadded."""
         start, stop = self._offsets[number : number + 2]  # type: ignore[attr-defined]
         return np.asarray(self.pixels[start:stop]).reshape(self.height, -1)
+
+
+def _received(
+    samples: tuple[Sample, ...],
+    dropped: tuple[Dropped, ...],
+    pixels: Path | NDArray[np.uint8],
+    widths: NDArray[np.int64],
+    height: int,
+) -> PreparedSet:
+    """Return the prepared set that `PreparedSet.__reduce__` described."""
+    if isinstance(pixels, Path):
+        pixels = np.memmap(pixels, np.uint8, "r")
+    return PreparedSet(samples, dropped, pixels, widths, height)
 
 
 def prepare_dataset(

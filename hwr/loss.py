@@ -1,6 +1,6 @@
 """The CTC loss, with a faster equal path on TensorFlow.
 
-This module and `hwr.layers` alone know which Keras backend runs.
+This module, `hwr.layers` and `hwr.hosts` alone know which Keras backend runs.
 """
 
 from __future__ import annotations
@@ -45,6 +45,14 @@ def compile_whole_step() -> bool | str:
     On TensorFlow, XLA makes convolutions on a CPU 2 to 4 times slower.
     """
     return False if keras.backend.backend() == "tensorflow" else "auto"
+
+
+def compiles_every_shape() -> bool:
+    """Return whether each shape of a batch costs a compilation, seconds of waiting.
+
+    JAX compiles whole steps. TensorFlow and PyTorch run the operations one by one.
+    """
+    return bool(keras.backend.backend() == "jax")
 
 
 def _sparse_tensorflow_loss(labels: Any, logits: Any) -> Any:

@@ -7,11 +7,17 @@ and width becomes time inside.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 from keras import layers
 
 from hwr.layers import BatchNormalization, Bidirectional
 from hwr.spec import Spec
+
+#: What a network may calculate in; its weights are float32 in every case.
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 # === Layers ===
 
@@ -46,7 +52,9 @@ def _residual(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 # === Functional model ===
 
 
-def build_model(spec: Spec, *, shortcut: bool = False, portable: bool = False) -> keras.Model:
+def build_model(
+    spec: Spec, *, shortcut: bool = False, portable: bool = False, precision: str = "float32"
+) -> keras.Model:
     """Return the untrained network of `spec`.
 
     Input: (B, height, W, 1) float32 in 0..255, paper 255, W a multiple of 4.
@@ -59,11 +67,35 @@ def build_model(spec: Spec, *, shortcut: bool = False, portable: bool = False) -
             (Retsinas et al., "Best Practices for a Handwritten Text Recognition System",
             2022); it is dropped when the weights are saved.
         portable: use Keras' own recurrent layers, made of operations that converters know.
+        precision: one of PRECISIONS. A mixed one calculates in 16 bits, which accelerators do
+            faster, but for the logits, the averages of the normalisation and the sums of the
+            loss; the weights stay float32.
+
+    Raises:
+        ValueError: there is no such precision.
     """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is one of {', '.join(PRECISIONS)}. Received: {precision!r}")
+    with _calculating_in(precision):
+        return _network(spec, shortcut=shortcut, portable=portable)
+
+
+@contextmanager
+def _calculating_in(precision: str) -> Iterator[None]:
+    """Let the layers that are made inside calculate in `precision`."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _network(spec: Spec, *, shortcut: bool, portable: bool) -> keras.Model:
     bidirectional = layers.Bidirectional if portable else Bidirectional
     inputs = keras.Input((spec.height, None, 1), name="image")
     # Ink is 1 and paper 0, so that zero padding inside the convolutions is paper.
-    x = layers.Rescaling(-1 / 255, offset=1.0, name="ink")(inputs)
+    x = layers.Rescaling(-1 / 255, offset=1.0, dtype="float32", name="ink")(inputs)
     first, second, third = spec.filters
     # Strided convolutions rather than pooling: on a CPU, pooling and normalising at full
     # resolution cost more than all arithmetic (43 against 79 images/s in training).
@@ -91,8 +123,9 @@ def build_model(spec: Spec, *, shortcut: bool = False, portable: bool = False) -
         lstm = layers.LSTM(spec.units, return_sequences=True)
         x = bidirectional(lstm, name=f"lstm{number}")(x)  # B x T x 2U
     x = layers.Dropout(spec.dropout, name="dropout_logits")(x)
-    logits = layers.Dense(spec.alphabet.classes, name="logits")(x)  # B x T x C
+    classes = spec.alphabet.classes
+    logits = layers.Dense(classes, dtype="float32", name="logits")(x)  # B x T x C
     if not shortcut:
         return keras.Model(inputs, logits, name="crnn")
-    aside = layers.Conv1D(spec.alphabet.classes, 3, padding="same", name="shortcut")(features)
+    aside = layers.Conv1D(classes, 3, padding="same", dtype="float32", name="shortcut")(features)
     return keras.Model(inputs, [logits, aside], name="crnn_training")

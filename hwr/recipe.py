@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 
 import keras
 
+from hwr import __version__, devices
 from hwr.augment import Strength
 from hwr.batches import Batches, PreparedSource, Source, SyntheticSource
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.card import model_card
 from hwr.dataset import DatasetError, corrected, count_reasons, open_dataset, share_out
+from hwr.hosts import Hosts, HostsError, together
+from hwr.loss import compiles_every_shape
 from hwr.metrics import Score
 from hwr.model_folder import (
     CONFIG,
@@ -60,6 +64,11 @@ class Recipe:
     validate_every: int = 20_000
     cache: Path | None = None
     spec: Spec | None = None
+    precision: str = "float32"
+    workers: int = 0
+    hosts: tuple[str, ...] = ()
+    process: int = 0
+    shards: int | None = None
 
     @property
     def run_folder(self) -> Path:
@@ -73,23 +82,36 @@ def train(recipe: Recipe) -> Progress:
     Raises:
         DatasetError, ModelFolderError, ValueError: what was asked for cannot be done.
     """
-    _check_out(recipe)
+    if not recipe.hosts:
+        return _train(recipe, None)
+    devices.check_backend()
+    with together(recipe.hosts, recipe.process) as hosts:
+        return _train(recipe, hosts)
+
+
+def _train(recipe: Recipe, hosts: Hosts | None) -> Progress:
+    writes = hosts is None or hosts.first
+    if writes:
+        _check_out(recipe)
     keras.utils.set_random_seed(recipe.seed)
+    if hosts is not None:
+        devices.join(hosts)
     initial = load_model(recipe.init) if recipe.init else None
+    devices.use_all(recipe.batch_size)
     spec = initial[0] if initial else recipe.spec or Spec()
     if recipe.dropout is not None:
         spec = dataclasses.replace(spec, dropout=recipe.dropout)
     state = recipe.run_folder / "state.npz"
-    if recipe.resume and not state.is_file():
+    if writes and recipe.resume and not state.is_file():
         raise ValueError(f"There is no run to resume at {state}; start it without --resume.")
-    if state.is_file() and not recipe.resume:
+    if writes and state.is_file() and not recipe.resume:
         raise ValueError(
             f"{recipe.run_folder} holds an earlier run; continue it with --resume, "
             f"or choose another --out."
         )
     earlier = _earlier_runs(recipe)
     train_sets, validation = _real_pictures(recipe, spec)
-    batches = _batches(recipe, spec, train_sets)
+    batches = _batches(recipe, spec, train_sets, hosts)
     banks = [s.bank for s in batches.sources if isinstance(s, RecombinedSource)]
     letters = banks[0].counts if banks else {}
     pictures = sum(len(images) for _, images, _ in train_sets)
@@ -123,10 +145,34 @@ def train(recipe: Recipe) -> Progress:
         recipe.run_folder,
         save,
         initial[1] if initial else None,
+        precision=recipe.precision,
+        hosts=hosts,
     )
+    if hosts is not None:
+        hosts.check_same(_job_facts(recipe, spec, plan, validation))
     if recipe.resume:
         trainer.resume()
     return trainer.run()
+
+
+def _job_facts(
+    recipe: Recipe, spec: Spec, plan: Plan, validation: dict[str, PreparedSet]
+) -> dict[str, Any]:
+    """Return what must be the same in all processes of a job, or they would wait for ever."""
+    return {
+        "spec": spec.to_dict(),
+        "plan": dataclasses.asdict(plan),
+        "--seed": recipe.seed,
+        "--batch-size": recipe.batch_size,
+        "--precision": recipe.precision,
+        "--init": recipe.init and read_json(recipe.init / CONFIG)["weights_sha256"],
+        "--resume": recipe.resume,
+        "validation pictures": {
+            name: hashlib.sha256(images.widths.tobytes()).hexdigest()[:12]
+            for name, images in validation.items()
+        },
+        "versions": {"hwr": __version__, "keras": keras.__version__},
+    }
 
 
 def _real_pictures(
@@ -178,7 +224,10 @@ def _prepared(folder: str, split: str, spec: Spec, recipe: Recipe) -> PreparedSe
 
 
 def _batches(
-    recipe: Recipe, spec: Spec, train_sets: list[tuple[str, PreparedSet, float]]
+    recipe: Recipe,
+    spec: Spec,
+    train_sets: list[tuple[str, PreparedSet, float]],
+    hosts: Hosts | None,
 ) -> Batches:
     sources: list[Source] = [PreparedSource(images) for _, images, _ in train_sets]
     weights = [len(images) * weight for _, images, weight in train_sets]
@@ -193,6 +242,12 @@ def _batches(
             f"The shares of --synthetic and --letters lie in 0..1, as does their sum. "
             f"Received: {' and '.join(f'{share:g}' for share in shares)}"
         )
+    shards = recipe.shards or (hosts.count if hosts else 1)
+    if hosts is not None and shards != hosts.count:
+        raise HostsError(
+            f"Each process of --hosts draws one shard: give --shards {hosts.count}, or none. "
+            f"Received: {shards}"
+        )
     total = sum(weights) or 1.0
     real = [(1 - sum(shares)) * weight / total for weight in weights]
     return Batches(
@@ -202,6 +257,10 @@ def _batches(
         recipe.batch_size,
         recipe.seed,
         strength=Strength().scaled(recipe.augmentation),
+        coarse=compiles_every_shape(),
+        workers=recipe.workers,
+        shards=shards,
+        shard=None if hosts is None else hosts.number,
     )
 
 

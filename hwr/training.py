@@ -20,11 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hwr.batches import Batches
+from hwr.batches import Batch, Batches
 from hwr.cache import PreparedSet
 from hwr.ctc import greedy_text
+from hwr.devices import from_first, put
 from hwr.engine import batches_by_width
-from hwr.loss import compile_whole_step, ctc_loss
+from hwr.hosts import Hosts
+from hwr.loss import compile_whole_step, compiles_every_shape, ctc_loss
 from hwr.metrics import Score, score
 from hwr.model import build_model
 from hwr.spec import Spec
@@ -35,6 +37,9 @@ SHORTCUT_WEIGHT = 0.1
 
 #: Steps between two updates of the averaged weights.
 AVERAGE_EVERY = 10
+
+#: Pictures that are validated together.
+VALIDATED = 64
 
 
 @dataclass(frozen=True)
@@ -110,24 +115,24 @@ class WeightAverage:
         self.model = model
         self.momentum = momentum
         self.updates = 0
-        self.values = model.get_weights()
+        self.values = _weights(model)
 
     def update(self) -> None:
         """Move the average towards the present weights; quickly at first."""
         momentum = min(self.momentum, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        for mean, value in zip(self.values, self.model.get_weights(), strict=True):
+        for mean, value in zip(self.values, _weights(self.model), strict=True):
             mean += (1 - momentum) * (value - mean)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Put the average into the model for a while."""
-        present = self.model.get_weights()
-        self.model.set_weights(self.values)
+        present = _weights(self.model)
+        _set_weights(self.model, self.values)
         try:
             yield
         finally:
-            self.model.set_weights(present)
+            _set_weights(self.model, present)
 
 
 class Trainer:
@@ -142,6 +147,9 @@ class Trainer:
         folder: checkpoints, TensorBoard events and a CSV log go here.
         save: called with the network and the scores whenever they are the best so far.
         init: weights to start from, of a model of the same spec.
+        precision: what to calculate in, see `hwr.model.build_model`.
+        hosts: the processes that train together, each on its shard of the batches; the first
+            alone writes. None for one process.
     """
 
     def __init__(
@@ -153,25 +161,32 @@ class Trainer:
         folder: Path,
         save: Callable[[keras.Model, dict[str, Score], Progress], None],
         init: keras.Model | None = None,
+        precision: str = "float32",
+        hosts: Hosts | None = None,
     ) -> None:
         self.spec, self.plan, self.batches = spec, plan, batches
         self.validation, self.folder, self.save = validation, folder, save
         self.progress = Progress()
-        self.model = build_model(spec, shortcut=True)
+        self.hosts = hosts
+        self.model = build_model(spec, shortcut=True, precision=precision)
         self.reader = keras.Model(self.model.input, self.model.outputs[0])
         if init is not None:
-            self.reader.set_weights(init.get_weights())
-        self.optimizer = keras.optimizers.AdamW(
+            _set_weights(self.reader, _weights(init))
+        self.optimizer: Any = keras.optimizers.AdamW(
             plan.learning_rate,
             weight_decay=plan.weight_decay,
             global_clipnorm=plan.clip,
         )
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        if precision == "mixed_float16":
+            # Gradients below 6e-8 are 0 in float16, so they are scaled up on their way.
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         self.model.compile(
             self.optimizer,
             loss=[ctc_loss, ctc_loss],
             loss_weights=[1.0, SHORTCUT_WEIGHT],
             jit_compile=compile_whole_step(),
+            auto_scale_loss=False,
         )
         self.optimizer.build(self.model.trainable_variables)
         self.average = WeightAverage(self.reader)
@@ -180,8 +195,7 @@ class Trainer:
 
     def run(self) -> Progress:
         """Train to the end of the plan, or until interrupted; return where the run stands."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        log = _Log(self.folder)
+        log = _Log(self.folder) if self._writes else None
         stream = self.batches.stream(self.progress.step)
         bar = self._bar()
         losses: list[float] = []
@@ -195,15 +209,15 @@ class Trainer:
         mark, speed = time.monotonic(), None
         start_samples, start_seconds = self.progress.samples, self.progress.seconds
         with self._interruptible(), bar:
-            while not self._stop and self._done() < 1:
-                batch = next(stream)
-                self.optimizer.learning_rate = self.plan.rate_at(self._done())
+            while self._goes_on():
+                batch = self._in_step(next(stream))
+                put(self._rate, self.plan.rate_at(self._done()))
                 results = self.model.train_on_batch(
                     batch.images, [batch.labels, batch.labels], return_dict=True
                 )
                 losses.append(float(results["loss"]))
                 self.progress.step += 1
-                self.progress.samples += len(batch.images)
+                self.progress.samples += len(batch.images) * (self.hosts.count if self.hosts else 1)
                 if self.progress.step % AVERAGE_EVERY == 0:
                     self.average.update()
                 now = time.monotonic()
@@ -237,6 +251,8 @@ class Trainer:
         Raises:
             hwr.whole_file.WriteError: the disk is full.
         """
+        if not self._writes:
+            return
         arrays = {f"model{i}": _array(v) for i, v in enumerate(self.model.variables)}
         arrays |= {f"optimizer{i}": _array(v) for i, v in enumerate(self.optimizer.variables)}
         arrays |= {f"average{i}": v for i, v in enumerate(self.average.values)}
@@ -245,6 +261,7 @@ class Trainer:
             "average_updates": self.average.updates,
             "spec": self.spec.to_dict(),
         }
+        self.folder.mkdir(parents=True, exist_ok=True)
         arrays["facts"] = np.array(json.dumps(facts))
         with replacing(self.folder / "state.npz") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
@@ -252,24 +269,47 @@ class Trainer:
     def resume(self) -> None:
         """Continue where the last checkpoint in the folder stands.
 
+        Of several processes the first reads it and tells the others.
+
         Raises:
             FileNotFoundError: there is none.
             ValueError: it belongs to a network of another spec.
         """
-        with self._open_state() as state:
-            facts = json.loads(str(state["facts"]))
-            if facts["spec"] != self.spec.to_dict():
-                raise ValueError(
-                    f"The checkpoint in {self.folder} is of a network with another spec; "
-                    f"resume with the options it was started with, or choose another --out."
-                )
-            for i, variable in enumerate(self.model.variables):
-                variable.assign(state[f"model{i}"])
-            for i, variable in enumerate(self.optimizer.variables):
-                variable.assign(state[f"optimizer{i}"])
-            self.average.values = [state[f"average{i}"] for i in range(len(self.average.values))]
+        variables = [*self.model.variables, *self.optimizer.variables]
+        arrays = [_array(v) for v in variables] + self.average.values
+        facts: dict[str, Any] = {}
+        if self._writes:
+            facts, arrays = self._read_state()
+        if self.hosts is not None:
+            facts = self.hosts.from_first(facts)
+            arrays = from_first(self.hosts, arrays)
+        for variable, value in zip(variables, arrays, strict=False):
+            put(variable, value)
+        self.average.values = [np.array(a) for a in arrays[len(variables) :]]
         self.average.updates = facts["average_updates"]
         self.progress = Progress(**facts["progress"])
+
+    def _read_state(self) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        """Return the facts and the arrays of model, optimizer and average of the checkpoint."""
+        counts = {
+            "model": len(self.model.variables),
+            "optimizer": len(self.optimizer.variables),
+            "average": len(self.average.values),
+        }
+        with self._open_state() as state:
+            facts = json.loads(str(state["facts"]))
+            same = all(
+                sum(name.startswith(kind) for name in state.files) == count
+                for kind, count in counts.items()
+            )
+            if facts["spec"] != self.spec.to_dict() or not same:
+                raise ValueError(
+                    f"The checkpoint in {self.folder} is of a network with another spec, or of "
+                    f"another backend or precision; resume with the options it was started "
+                    f"with, or choose another --out."
+                )
+            arrays = [state[f"{kind}{i}"] for kind, n in counts.items() for i in range(n)]
+        return facts, arrays
 
     def _open_state(self) -> Any:
         try:
@@ -280,7 +320,30 @@ class Trainer:
                 f"model folder."
             ) from error
 
-    def _validate(self, log: _Log, loss: float | None, speed: float | None) -> None:
+    @property
+    def _writes(self) -> bool:
+        return self.hosts is None or self.hosts.first
+
+    @property
+    def _rate(self) -> Any:
+        """The variable of the learning rate."""
+        return self.optimizer.learning_rate
+
+    def _goes_on(self) -> bool:
+        """Return whether there is another step; several processes agree on it."""
+        if self.hosts is not None:
+            stop, self.progress.seconds = self.hosts.largest(self._stop, self.progress.seconds)
+            self._stop = bool(stop)
+        return not self._stop and self._done() < 1
+
+    def _in_step(self, batch: Batch) -> Batch:
+        """Return the batch as wide as those of the other processes."""
+        if self.hosts is None:
+            return batch
+        width, length = self.hosts.largest(batch.images.shape[2], batch.labels.shape[1])
+        return batch.padded(int(width), int(length))
+
+    def _validate(self, log: _Log | None, loss: float | None, speed: float | None) -> None:
         with self.average.applied():
             scores = {
                 name: validate(self.reader, images, self.spec)
@@ -299,17 +362,22 @@ class Trainer:
                 entry[f"{name}_exact"] = round(result.exact, 5)
             self.progress.due = False
             self.progress.history.append(entry)
-            log.write(self.progress.step, self.progress.history)
+            if log is not None:
+                log.write(self.progress.step, self.progress.history)
             if cer < self.progress.best_cer:
                 self.progress.best_cer = cer
-                self.save(self.reader, scores, self.progress)
+                if self._writes:
+                    self.save(self.reader, scores, self.progress)
 
     def _done(self) -> float:
         return self.plan.progress(self.progress.samples, self.progress.seconds)
 
     def _bar(self) -> tqdm[Any]:
         return tqdm(
-            total=100, bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", mininterval=1
+            total=100,
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
+            mininterval=1,
+            disable=not self._writes,
         )
 
     def _show(self, bar: tqdm[Any], loss: float, speed: float) -> None:
@@ -341,15 +409,28 @@ def validate(reader: keras.Model, images: PreparedSet, spec: Spec) -> Score:
     """Return the score of greedy readings of a prepared set."""
     texts = [""] * len(images)
     pictures = [images.image(i) for i in range(len(images))]
-    for positions, batch in batches_by_width(pictures, spec, 64):
+    for positions, batch in batches_by_width(pictures, spec, VALIDATED):
+        if compiles_every_shape():  # one shape for each width, the last few included
+            rest = ((0, VALIDATED - len(batch)), (0, 0), (0, 0))
+            batch = np.pad(batch, rest, constant_values=255)
         logits = np.asarray(reader.predict_on_batch(batch[..., None].astype(np.float32)))
-        for position, steps in zip(positions, logits, strict=True):
+        for position, steps in zip(positions, logits, strict=False):
             texts[position] = greedy_text(steps, spec.alphabet).strip()
     return score([s.text for s in images.samples], texts)
 
 
 def _array(variable: Any) -> NDArray[Any]:
-    return np.asarray(keras.ops.convert_to_numpy(variable))
+    """Return a copy: what PyTorch and JAX give out is theirs, or cannot be written to."""
+    return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def _weights(model: keras.Model) -> list[NDArray[Any]]:
+    return [_array(variable) for variable in model.weights]
+
+
+def _set_weights(model: keras.Model, values: list[NDArray[Any]]) -> None:
+    for variable, value in zip(model.weights, values, strict=True):
+        put(variable, value)
 
 
 class _Log:
@@ -358,6 +439,7 @@ class _Log:
     def __init__(self, folder: Path) -> None:
         from tensorboard.summary import Writer
 
+        folder.mkdir(parents=True, exist_ok=True)
         self.events = Writer(str(folder / "tensorboard"))
         self.table = folder / "log.csv"
 

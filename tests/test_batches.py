@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import TINY, write_word
 
-from hwr.batches import GROUP, TIGHT_STEP, Batches, SyntheticSource
+from hwr.batches import COARSE_LABEL_STEP, GROUP, TIGHT_STEP, Batch, Batches, SyntheticSource
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,43 @@ def test_a_run_continues_at_any_batch() -> None:
     whole = first(20, 0)
     assert first(7, 13) == whole[13:]
     assert len(set(whole)) > 1
+
+
+def test_coarse_batches_come_in_few_shapes_and_show_the_same() -> None:
+    coarse = batches(coarse=True).group(0)
+    assert {(b.images.shape[2], b.labels.shape[1]) for b in coarse} <= {
+        (width, COARSE_LABEL_STEP) for width in (64, 96, 128)
+    }
+    for wide, tight in zip(coarse, batches().group(0), strict=True):
+        padded = tight.padded(wide.images.shape[2], wide.labels.shape[1])
+        np.testing.assert_array_equal(padded.images, wide.images)
+        np.testing.assert_array_equal(padded.labels, wide.labels)
+
+
+def test_shards_make_up_the_whole_batch() -> None:
+    whole = batches(shards=2, seed=3).group(1)
+    parts = [batches(shards=2, shard=k, seed=3).group(1) for k in range(2)]
+    for batch, one, two in zip(whole, *parts, strict=True):
+        assert len(one.images) == len(two.images) == 8
+        width = max(one.images.shape[2], two.images.shape[2])
+        length = max(one.labels.shape[1], two.labels.shape[1])
+        halves = [part.padded(width, length) for part in (one, two)]
+        np.testing.assert_array_equal(np.concatenate([h.images for h in halves]), batch.images)
+        np.testing.assert_array_equal(np.concatenate([h.labels for h in halves]), batch.labels)
+    assert any((a.labels != b.labels).any() for a, b in zip(*parts, strict=True))
+
+
+def test_padding_is_paper_and_blank() -> None:
+    batch = Batch(np.zeros((2, 8, 16, 1), np.float32), np.ones((2, 16), np.int32))
+    assert batch.padded(16, 16) is batch
+    wider = batch.padded(32, 48)
+    assert wider.images.shape == (2, 8, 32, 1)
+    assert wider.images.dtype == np.float32
+    assert (wider.images[:, :, 16:] == 255).all()
+    assert (wider.images[:, :, :16] == 0).all()
+    assert wider.labels.shape == (2, 48)
+    assert wider.labels.dtype == np.int32
+    assert (wider.labels[:, 16:] == 0).all()
 
 
 def test_error_of_a_source_reaches_the_trainer() -> None:

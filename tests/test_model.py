@@ -9,7 +9,7 @@ from conftest import TINY, write_word
 
 from hwr.ctc import greedy_text
 from hwr.loss import ctc_loss
-from hwr.model import build_model
+from hwr.model import PRECISIONS, build_model
 from hwr.preprocess import prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
 
@@ -59,3 +59,21 @@ def test_network_memorises_eight_names() -> None:
         if read() == names:
             break
     assert read() == names
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_precision_is_that_of_the_arithmetic_alone(precision: str) -> None:
+    model = build_model(TINY, shortcut=True, precision=precision)
+    computed = {x.name: x.compute_dtype for x in model.layers}
+    inner = precision.removeprefix("mixed_")
+    assert computed["stem"] == computed["lstm2"] == computed["column_norm"] == inner
+    assert computed["logits"] == computed["shortcut"] == computed["ink"] == "float32"
+    assert {keras.backend.standardize_dtype(v.dtype) for v in model.weights} == {"float32"}
+    for logits in model(np.full((1, 16, 32, 1), 255, np.float32)):
+        assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_precision_is_one_of_three() -> None:
+    with pytest.raises(ValueError, match=r"one of float32, .*Received: 'float64'"):
+        build_model(TINY, precision="float64")

@@ -55,13 +55,17 @@ class Interrupting(Batches):
 DROPPING = replace(TINY, dropout=0.2)
 
 
-def trainer(images: PreparedSet, folder: Path, kind: type[Batches] = Batches) -> Trainer:
+def trainer(
+    images: PreparedSet, folder: Path, kind: type[Batches] = Batches, precision: str = "float32"
+) -> Trainer:
     import keras
 
     keras.utils.set_random_seed(3)
     batches = kind([PreparedSource(images)], [1.0], DROPPING, batch_size=8, seed=2)
     plan = Plan(samples=160, validate_every=80)
-    return Trainer(DROPPING, plan, batches, {"toy": images}, folder, lambda *_: None)
+    return Trainer(
+        DROPPING, plan, batches, {"toy": images}, folder, lambda *_: None, precision=precision
+    )
 
 
 def test_interrupted_and_resumed_run_equals_one_that_was_not(
@@ -115,6 +119,21 @@ def test_a_full_disk_keeps_the_last_checkpoint(images: PreparedSet, tmp_path: Pa
     with full_disk(20_000), pytest.raises(WriteError, match=r"^state\.npz cannot be written to"):
         run.checkpoint()
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"state.npz": before}
+
+
+def test_half_precision_scales_its_loss_and_resumes(images: PreparedSet, tmp_path: Path) -> None:
+    run = trainer(images, tmp_path, precision="mixed_float16")
+    assert {str(w.dtype) for w in run.reader.get_weights()} == {"float32"}
+    assert float(np.asarray(run.optimizer.dynamic_scale)) == 2.0**15
+    run.optimizer.dynamic_scale.assign(2.0**13)
+    run.optimizer.learning_rate = 0.25
+    run.checkpoint()
+    again = trainer(images, tmp_path, precision="mixed_float16")
+    again.resume()
+    assert float(np.asarray(again.optimizer.dynamic_scale)) == 2.0**13
+    assert float(np.asarray(again.optimizer.learning_rate)) == 0.25
+    with pytest.raises(ValueError, match="or of another backend or precision"):
+        trainer(images, tmp_path).resume()
 
 
 def test_checkpoint_of_another_spec_is_refused(images: PreparedSet, tmp_path: Path) -> None:
@@ -215,8 +234,22 @@ def test_run_stopped_from_outside_is_resumed(data: Path, tmp_path: Path) -> None
         (["--data", "x:0"], "weight of x must be above 0"),
         (["--letters", "none.npz"], r"none\.npz is no letter bank"),
         (["--synthetic", "--out", str(ROOT / "tests")], "is there already and is no model folder"),
+        (["--synthetic", "--hosts", "a:1,b:2", "--process", "0"], "--hosts needs the JAX backend"),
+        (["--synthetic", "--shards", "3"], "64 images cannot be shared out equally among 3"),
+        (["--synthetic", "--workers", "-1"], r"workers must be 0 or more\. Received: -1"),
     ],
-    ids=["data", "resume", "epochs", "init", "weight", "letters", "out"],
+    ids=[
+        "data",
+        "resume",
+        "epochs",
+        "init",
+        "weight",
+        "letters",
+        "out",
+        "hosts",
+        "shards",
+        "workers",
+    ],
 )
 def test_what_cannot_be_trained_is_one_sentence(
     arguments: list[str],
@@ -243,8 +276,10 @@ def test_what_cannot_be_trained_is_one_sentence(
         (["--synthetic", "--samples", "0"], "must be a number above 0. Received: 0"),
         (["--data", "x", "--names", "n.txt"], "give --synthetic or --letters, too"),
         (["--data", "x", "--letters", "b.npz", "--fonts", "f"], "give --synthetic, too"),
+        (["--data", "x", "--hosts", "a:1,b:2"], "--hosts and --process go together"),
+        (["--data", "x", "--precision", "float64"], "invalid choice: 'float64'"),
     ],
-    ids=["nothing", "minutes", "samples", "names", "fonts"],
+    ids=["nothing", "minutes", "samples", "names", "fonts", "hosts", "precision"],
 )
 def test_arguments_without_sense_are_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]

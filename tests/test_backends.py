@@ -1,0 +1,59 @@
+"""The same training on other backends and in several processes, where they are installed."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import backends, several_hosts
+
+REMEDY = {"jax": "pip install -r requirements-jax.txt", "torch": "pip install torch"}
+
+
+def need(package: str) -> None:
+    if find_spec(package) is None:
+        pytest.skip(f"{package} is not installed: {REMEDY[package]}")
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_backend_trains_like_tensorflow(backend: str, tmp_path: Path) -> None:
+    need(backend)
+    args = backends.get_args(["--backends", "tensorflow", backend])
+    lines = backends.run_all(args, tmp_path)
+    assert [line.split()[0] for line in lines[1:]] == ["tensorflow", backend]
+
+
+def test_several_processes_train_like_one_and_survive_a_loss(tmp_path: Path) -> None:
+    need("jax")
+    assert several_hosts.main(["--steps", "12", "--kill-at", "6", "--work", str(tmp_path)]) == 0
+
+
+def test_comparison_notices_what_differs(tmp_path: Path) -> None:
+    """The comparison of the backends, given figures made up for it."""
+    args = argparse.Namespace(backends=["a", "b"], steps=20, precision="float32")
+    falling = [40.0 - step for step in range(20)]
+    logits = np.zeros((1, 4, 3), np.float32)
+
+    def write(backend: str, whole: list[float], parts: list[float], read: np.ndarray) -> None:
+        folder = tmp_path / backend
+        folder.mkdir(exist_ok=True)
+        facts = {"whole": whole, "parts": parts, "dtypes": ["float32"], "cer": []}
+        (folder / "facts.json").write_text(backends.json.dumps(facts))
+        np.savez(folder / "logits.npz", allow_pickle=False, a=logits, b=read)
+
+    write("a", falling, falling, logits)
+    write("b", falling, falling, logits)
+    assert "within 0.0e+00" in backends.compare(args, tmp_path)[2]
+    for whole, parts, read in (
+        ([x * 1.002 for x in falling], falling, logits),
+        (falling, [*falling[:19], 22.0], logits),
+        (falling, falling, logits + 2e-4),
+        (falling, falling[:19], logits),
+    ):
+        write("b", whole, parts, read)
+        with pytest.raises(AssertionError):
+            backends.compare(args, tmp_path)
