@@ -143,6 +143,12 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="onnx: model.onnx; int8: model.int8.onnx, which reading prefers, "
         "its ranges measured on pictures of --data; litert: model.tflite (%(default)s)",
     )
+    export.add_argument(
+        "--width-step",
+        type=int,
+        metavar="COLUMNS",
+        help="with onnx: pad pictures to a multiple of so many columns from now on (as it was)",
+    )
     export.set_defaults(command=export_model)
 
     calibrate = commands.add_parser(
@@ -470,8 +476,10 @@ def export_model(args: argparse.Namespace) -> int:
     folder = args.model or default_model()
     if args.format == "int8":
         file = export_int8(folder, args.data or [default_data()])
+    elif args.format == "litert":
+        file = export_litert(folder)
     else:
-        file = {"onnx": export_onnx, "litert": export_litert}[args.format](folder)
+        file = export_onnx(folder, args.width_step)
     print(f"Wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
     return 0
 

@@ -81,15 +81,19 @@ def _probe(file: Path, size: int) -> None:
     file.unlink()
 
 
-def add_onnx(folder: Path, engine: str, data: bytes) -> Path:
+def add_onnx(folder: Path, engine: str, data: bytes, spec: Spec | None = None) -> Path:
     """Put the network for `engine`, a serialised ONNX model, into a model folder; return the file.
+
+    Args:
+        spec: what the folder shall say instead of its present spec, of the same network.
 
     Raises:
         ModelFolderError: there is no valid config.
     """
     before = read_json(folder / CONFIG)
-    spec = load_spec(folder)
+    spec = spec or load_spec(folder)
     config = before | {
+        "spec": spec.to_dict(),
         "spec_sha256": content_sha256(spec.to_dict()),
         _key(engine): hashlib.sha256(data).hexdigest(),
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -104,6 +105,16 @@ def test_int8_reads_nearly_the_same_and_goes_stale_with_the_weights(
     np.testing.assert_allclose(load_engine(folder, "onnx")[1](images), exact + 1, atol=1e-5)
     with pytest.raises(ModelFolderError, match=r"export --format int8 --model model$"):
         load_engine(folder, "int8")
+
+
+def test_pictures_can_be_padded_to_fewer_columns(folder: Path) -> None:
+    before, _ = load_engine(folder, "onnx")
+    assert main(["export", "--model", str(folder), "--width-step", "8"]) == 0
+    after, engine = load_engine(folder, "onnx")
+    assert after == dataclasses.replace(before, width_step=8)
+    assert engine(noise(1, TINY.height, 8)).shape[1] == 2
+    assert main(["export", "--model", str(folder), "--width-step", "6"]) == 2
+    assert load_engine(folder, "onnx")[0] == after
 
 
 def test_litert_gives_the_same_logits_at_any_width(folder: Path) -> None:
