@@ -35,6 +35,10 @@ from hwr.whole_file import replacing, write_text
 #: Share of the loss that comes from the shortcut head.
 SHORTCUT_WEIGHT = 0.1
 
+#: The weights at the end of a run take the place of the best ones if their mean CER is at most so
+#: many times as high: the best of many validations is partly luck.
+TIE = 1.01
+
 #: Steps between two updates of the averaged weights.
 AVERAGE_EVERY = 10
 
@@ -93,7 +97,8 @@ class Progress:
     """Where a run stands; stored with every checkpoint.
 
     `due` says that a validation comes next: a run killed during it must not go on without, or a
-    later, worse model would pass for the best.
+    later, worse model would pass for the best. `saved` is the number of images after which the
+    model was saved last.
     """
 
     step: int = 0
@@ -102,6 +107,7 @@ class Progress:
     best_cer: float = math.inf
     history: list[dict[str, float | None]] = field(default_factory=list)
     due: bool = False
+    saved: int = -1
 
 
 class WeightAverage:
@@ -143,7 +149,7 @@ class Trainer:
         plan: how long and how fast.
         batches: what to train on.
         validation: by name, what to validate on; the best weights are those with the lowest
-            mean CER over these sets.
+            mean CER over these sets; see TIE.
         folder: checkpoints, TensorBoard events and a CSV log go here.
         save: called with the network and the scores whenever they are the best so far.
         init: weights to start from, of a model of the same spec.
@@ -239,8 +245,9 @@ class Trainer:
             self.checkpoint()
             history = self.progress.history
             seen = history[-1]["samples"] if history else None
+            unsaved = self.progress.saved != self.progress.samples and self._done() >= 1
             # Without a model to show for it, even a run that was stopped is validated.
-            if seen != self.progress.samples and (not self._stop or not history):
+            if (seen != self.progress.samples and (not self._stop or not history)) or unsaved:
                 self._validate(log, float(np.mean(losses)) if losses else None, speed)
                 self.checkpoint()
         return self.progress
@@ -361,11 +368,16 @@ class Trainer:
                 entry[f"{name}_cer"] = round(result.cer, 5)
                 entry[f"{name}_exact"] = round(result.exact, 5)
             self.progress.due = False
-            self.progress.history.append(entry)
+            history = self.progress.history
+            if history and history[-1]["samples"] == self.progress.samples:
+                history.pop()  # a finished run that was resumed
+            history.append(entry)
             if log is not None:
-                log.write(self.progress.step, self.progress.history)
-            if cer < self.progress.best_cer:
-                self.progress.best_cer = cer
+                log.write(self.progress.step, history)
+            tied = self._done() >= 1 and cer <= TIE * self.progress.best_cer
+            if cer < self.progress.best_cer or tied:
+                self.progress.best_cer = min(cer, self.progress.best_cer)
+                self.progress.saved = self.progress.samples
                 if self._writes:
                     self.save(self.reader, scores, self.progress)
 
