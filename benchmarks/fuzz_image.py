@@ -28,7 +28,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["hwr", "PIL"]):
+# Atheris 3.0 leaks every picture that the instrumented GIF plugin makes: 7 MB for some inputs, none
+# of it where the same inputs are run without instrumentation.
+with atheris.instrument_imports(include=["hwr", "PIL"], exclude=["PIL.GifImagePlugin"]):
     import cv2
 
     from hwr.image import ImageError, load_image
