@@ -42,9 +42,9 @@ with atheris.instrument_imports(include=["PIL"]):
 WITH_ARRAYS = ("_on_paper", "_read_sixteen_bits", "_narrow", "_eight_bits", "_turn")
 
 for name, function in list(vars(loader).items()):
-    if isinstance(function, FunctionType) and function.__module__ == loader.__name__:
-        if name not in WITH_ARRAYS:
-            atheris.instrument_func(function)
+    own = isinstance(function, FunctionType) and function.__module__ == loader.__name__
+    if own and name not in WITH_ARRAYS:
+        atheris.instrument_func(function)
 
 CORPUS = Path(__file__).resolve().parent.parent / "tests" / "corpus"
 
