@@ -54,7 +54,7 @@ from hwr.spec import Spec
 TINY = Spec(height=16, max_width=128, width_step=32, filters=(4, 8, 8), features=16, units=16)
 
 #: Images between two checkpoints of the training job, and images of a batch.
-INTERVAL, BATCH = 64, 8
+INTERVAL, BATCH = 32, 8
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,14 @@ class Job:
         work: writes over and over, without end.
         check: raises an AssertionError, or another, if what is there is not whole.
         seconds: the longest that it works before it is killed.
-        begun: the file whose appearance shows that it has begun, or None for at once.
+        done: how far it has come, if it is to be killed between 0 and 4 intervals later and not
+            by the clock alone: a network takes long to be built, and that long cannot be foreseen.
     """
 
     work: Callable[[Path], None]
     check: Callable[[Path], None]
     seconds: float = 2.0
-    begun: str | None = None
+    done: Callable[[Path], int] | None = None
 
 
 # === Jobs ===
@@ -213,12 +214,19 @@ def train(folder: Path) -> None:
     )
 
 
+def images_shown(folder: Path) -> int:
+    """Return how many images the last process that trained came to."""
+    file = folder / "shown"
+    shown = file.read_bytes() if file.exists() else b""
+    return int(struct.unpack("<Q", shown)[0]) if shown else 0
+
+
 def check_training(folder: Path, last: dict[str, int]) -> None:
     run = folder / "model.run"
     if not (run / "state.npz").exists():
         assert last["samples"] == 0, "the checkpoint is gone"
         shutil.rmtree(run, ignore_errors=True)
-        (folder / "shown").unlink()
+        (folder / "shown").unlink(missing_ok=True)
         return
     with np.load(run / "state.npz") as state:
         for name in state.files:  # every checksum
@@ -226,11 +234,10 @@ def check_training(folder: Path, last: dict[str, int]) -> None:
         progress = json.loads(str(state["facts"]))["progress"]
     assert progress["samples"] >= last["samples"], "went back"
     last["samples"] = progress["samples"]
-    shown = (folder / "shown").read_bytes()
-    lost = struct.unpack("<Q", shown)[0] - progress["samples"] if shown else 0
+    lost = images_shown(folder) - progress["samples"]
     assert lost <= INTERVAL + BATCH, f"{lost} images lost"
     last["lost"] = max(last.get("lost", 0), lost)
-    (folder / "shown").unlink()
+    (folder / "shown").write_bytes(struct.pack("<Q", progress["samples"]))
     if (folder / "model").exists():
         load_engine(folder / "model", "onnx")
     if (run / "log.csv").exists():
@@ -265,8 +272,10 @@ def kill(job: Job, folder: Path, rng: random.Random, longest: float = math.inf) 
     os.chdir(folder)
     process = multiprocessing.get_context("fork").Process(target=job.work, args=(folder,))
     process.start()
-    while job.begun and process.is_alive() and not (folder / job.begun).exists():
-        time.sleep(0.05)
+    if job.done:
+        wanted = job.done(folder) + rng.randrange(1, 4 * INTERVAL)
+        while process.is_alive() and job.done(folder) < wanted:
+            time.sleep(0.02)
     time.sleep(rng.uniform(0.02, min(job.seconds, longest)))
     assert process.pid is not None
     assert process.is_alive(), f"ended by itself with exit code {process.exitcode}"
@@ -297,7 +306,7 @@ def kills(args: argparse.Namespace) -> int:
             import hwr.recipe
             import hwr.training  # noqa: F401 - once, not in every process
 
-            job = Job(train, partial(check_training, last=last), args.seconds, "shown")
+            job = Job(train, partial(check_training, last=last), args.seconds, images_shown)
             folder = Path(scratch) / "train"
             folder.mkdir()
             done["train"] = 0
@@ -363,7 +372,10 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     killing.add_argument("--count", type=int, default=60, help="kills in all (%(default)s)")
     killing.add_argument("--training", type=int, default=10, help="of training (%(default)s)")
     killing.add_argument(
-        "--seconds", type=float, default=20.0, help="longest training before a kill (%(default)s)"
+        "--seconds",
+        type=float,
+        default=2.0,
+        help="the longest that training goes on before a kill, after up to four intervals",
     )
     killing.add_argument(
         "--longest", type=float, default=math.inf, help="the same for all else (3 or less)"

@@ -135,7 +135,7 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     (
         "network of another format",
         lambda f: forge(f, b"\x20\0\0\0ORTM" + bytes(60)),
-        r"model\.onnx cannot be used: ONNX",
+        r"model\.onnx cannot be used: ONNX Runtime cannot use the model: .*protobuf parsing failed",
     ),
     ("another network", lambda f: forge(f, other_network()), "does not fit the config beside it"),
     (
