@@ -3,9 +3,10 @@
 Needs JAX (requirements-jax.txt). A small network is trained with `train.py` on this machine:
 
 1. by one process that draws the batches of two (--shards 2),
-2. by two processes over loopback (--hosts), with the same losses,
-3. by two again, of which one is killed: the other must end by itself and name it; the run is
-   then resumed, with the losses of the second,
+2. by one process with two devices, and by two processes over loopback (--hosts), with the same
+   losses,
+3. by two processes again, of which one is killed: the other must end by itself and name it; the
+   run is then resumed, with the losses of the second,
 4. as 3, but the first process is killed, the one that writes.
 
 The model of 2 is read by TensorFlow (or the default backend) at the end.
@@ -68,7 +69,7 @@ class Job:
             self._write_data(work / "data")
             self._python(_WRITE_MODEL, str(work / "start"))
 
-    def start(self, out: str, *options: str) -> subprocess.Popen[str]:
+    def start(self, out: str, *options: str, devices: int = 1) -> subprocess.Popen[str]:
         """Start `train.py`; a validation after every step notes the loss of each in log.csv."""
         size, steps = self.args.batch_size, self.args.steps
         command = [
@@ -79,7 +80,8 @@ class Job:
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment
+            | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -220,10 +222,13 @@ def run(job: Job) -> None:
     steps = job.args.steps
     finish([job.start("one", "--shards", "2")])
     one = job.losses("one")
+    print(f"losses of steps 1, {steps // 2}, {steps}", flush=True)
+    finish([job.start("devices", "--shards", "2", "--workers", "1", devices=2)])
+    both = job.losses("devices")
+    print(f"two devices and one: {difference(both, one, steps)}", flush=True)
     finish(job.start_two("two"))
     two = job.losses("two")
-    print(f"two processes, losses of steps 1, {steps // 2}, {steps}:", flush=True)
-    print(f"  and one process: {difference(two, one, steps)}", flush=True)
+    print(f"two processes and one: {difference(two, one, steps)}", flush=True)
     print(f"  the model: {job.read_by_default_backend('two')}", flush=True)
     for victim in (1, 0):
         said = job.kill_one(f"killed{victim}", victim)
