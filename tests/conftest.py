@@ -8,6 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import gc
+import signal
 import socket
 import warnings
 from collections.abc import Iterator
@@ -132,3 +133,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny"
     save_model(folder, build_model(TINY), TINY, {"runs": [], "validation": {}}, "# Tiny\n")
     return folder
+
+
+def heed_interrupts() -> None:
+    """Let a child process be interrupted, also where a shell runs the tests in the background.
+
+    Such a shell has its children ignore SIGINT, and they their children. For `preexec_fn`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -7,12 +7,13 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, write_folder
+from conftest import TINY, heed_interrupts, write_folder
 
 from hwr.batches import GROUP, Batch, Batches, PreparedSource
 from hwr.cache import PreparedSet, prepare_dataset
@@ -106,9 +107,14 @@ def test_ctrl_c_reaches_the_trainer_alone() -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    os.killpg(process.pid, signal.SIGINT)
-    said, errors = process.communicate(timeout=60)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        os.killpg(process.pid, signal.SIGINT)
+        said, errors = process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert (said, errors, process.returncode) == ("stopped\n", "", 0)

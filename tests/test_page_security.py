@@ -846,7 +846,7 @@ def test_files_of_visitors_go_and_those_of_the_page_stay(site: Site) -> None:
     assert partial_files(site) == set()
     config = site.http.get("/config").text
     own = {p for p in re.findall(r'"path":"([^"]+)"', config) if p.startswith(str(site.uploads))}
-    assert len(own) >= 3  # the paper of the pad, and examples
+    assert len(own) >= 2  # examples
     assert [path for path in own if not Path(path).is_file()] == []
     message = site.refused("read", file, "")
     assert message == "There is no file named 'a.png'; check the name and the folder."

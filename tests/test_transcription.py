@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import write_word
+from conftest import heed_interrupts, write_word
 
 from hwr import transcription
 from hwr.bulk_reader import BulkReader, Settings
@@ -207,6 +207,7 @@ def test_a_run_that_is_stopped_goes_on(tmp_path: Path, number: int, code: int) -
         cwd=ROOT,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     while run.poll() is None and not (out / "part-00000.csv").exists():
         time.sleep(0.01)
