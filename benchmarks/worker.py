@@ -132,6 +132,8 @@ class Rapid:
         import cv2
         from rapidocr.ch_ppocr_rec.typings import TextRecInput
 
+        if self.engine.text_rec is None:
+            self.one(paths[0])  # loads it
         images = [cv2.imread(path) for path in paths]
         return list(self.engine.text_rec(TextRecInput(img=images, return_word_box=False)).txts)
 
