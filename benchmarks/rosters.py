@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import Alphabet
 from hwr.calibration import Case, read_cases
+from hwr.ctc import Condensed
 from hwr.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding
 from hwr.evaluation import nearest, plain_hyphens, read_gold
@@ -124,7 +125,7 @@ class Comparison:
         print()
 
     def beam(self, case: Case) -> list:  # type: ignore[type-arg]
-        return self.decoder._candidates(case.logits, None)
+        return self.decoder._candidates(Condensed.of(case.logits), None)
 
     def match(self, roster: Roster, case: Case, free: list) -> Match:  # type: ignore[type-arg]
         return roster.match(case.logits, free, self.decoder.confidence.evidence)
