@@ -2,7 +2,8 @@
 
 Gradio's own sketchpad (6.31) draws by WebGL and sends three pictures to the server for each of its
 ten events a stroke: from pen-up to the reading it took 1.9 s on an idle machine of two cores.
-This one is a plain canvas that sends one small picture with the event itself.
+This one is a plain canvas that sends one small picture with the event itself: 0.17 s
+(`benchmarks/pen_latency.py`, median of 20).
 """
 
 from __future__ import annotations
