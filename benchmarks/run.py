@@ -31,6 +31,7 @@ from hwr.evaluation import Gold, nearest, plain_hyphens, read_gold
 from hwr.metrics import score
 from hwr.model_folder import ONNX_FILES, load_spec
 from hwr.recognizer import default_data, default_model
+from hwr.whole_file import write_text
 
 HERE = Path(__file__).resolve().parent
 
@@ -451,9 +452,7 @@ def main(argv: list[str] | None = None) -> int:
     """Measure, write the report and print it."""
     args = get_args(argv)
     text = "\n".join(run(args))
-    partial = args.out.with_name(f".{args.out.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(args.out)
+    write_text(args.out, text)
     print(text)
     return 0
 

@@ -79,7 +79,8 @@ def _figures(validation: Mapping[str, Any], evaluation: Mapping[str, Any]) -> st
         return "## How well it reads\n\nIt was not validated."
     told = (
         "Greedy reading, no list of names, labels as published, pictures (where writers are "
-        "known: writers) never trained on. The weights kept are those with the lowest mean CER on "
+        "known: writers) never trained on. The weights kept are those of the end of the run, or "
+        "earlier ones if these have, by more than 1 %, the lowest mean CER on "
         f"{_listed(validation)}, which makes these figures a little optimistic."
         if validation
         else "Greedy reading, no list of names, labels as published."

@@ -36,9 +36,19 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     data = argparse.ArgumentParser(add_help=False)
     data.add_argument("--data", type=Path, help="dataset folder ($HWR_DATA, else assets/samples)")
 
+    expected = argparse.ArgumentParser(add_help=False)
+    expected.add_argument(
+        "--roster", type=Path, metavar="FILE", help="text or CSV file of the names that can occur"
+    )
+    expected.add_argument(
+        "--prior",
+        action=argparse.BooleanOptionalAction,
+        help="lean towards what looks like a name, or do not (default: as the model folder says)",
+    )
+
     read = commands.add_parser(
         "read",
-        parents=[common, model, engine, data],
+        parents=[common, model, engine, data, expected],
         help="read pictures; exit code 2 if one cannot be read",
     )
     read.add_argument("files", nargs="*", metavar="FILE")
@@ -47,19 +57,11 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     read.add_argument("--split", default="train", help="train, validation or test")
     read.add_argument(
-        "--roster", type=Path, metavar="FILE", help="text or CSV file of the names that can occur"
-    )
-    read.add_argument(
-        "--prior",
-        action=argparse.BooleanOptionalAction,
-        help="lean towards what looks like a name, or do not (default: as the model folder says)",
-    )
-    read.add_argument(
         "--figure", type=Path, metavar="PNG", help="draw the reading of the one FILE into it"
     )
     read.set_defaults(command=read_files)
 
-    add_transcribe(commands, [common, model, engine])
+    add_transcribe(commands, [common, model, engine, expected])
 
     evaluate = commands.add_parser(
         "evaluate",

@@ -41,14 +41,6 @@ def add_transcribe(commands: Any, parents: list[argparse.ArgumentParser]) -> Non
         "--column", help="of a CSV file with paths, or of a Parquet file with pictures"
     )
     parser.add_argument(
-        "--roster", type=Path, metavar="FILE", help="text or CSV file of the names that can occur"
-    )
-    parser.add_argument(
-        "--prior",
-        action=argparse.BooleanOptionalAction,
-        help="lean towards what looks like a name, or do not (default: as the model folder says)",
-    )
-    parser.add_argument(
         "--resume", action="store_true", help="go on with DIR; read only what has no row yet"
     )
     parser.add_argument(
