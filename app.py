@@ -134,6 +134,7 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
     from hwr.ui.guard import Guard, own_names
     from hwr.ui.look import HEAD, SCRIPT, STYLE, theme
     from hwr.ui.page import READERS
+    from hwr.ui.queue import make_steady
     from hwr.ui.upkeep import VISITORS, upkeep
 
     if args.mcp and importlib.util.find_spec("mcp") is None:
@@ -142,6 +143,7 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
     page.queue(default_concurrency_limit=READERS, max_size=args.queue_size)
+    make_steady(page)
     on_space = "SPACE_ID" in os.environ
     host = args.host or ("0.0.0.0" if on_space else "127.0.0.1")
     guard = Middleware(

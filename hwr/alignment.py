@@ -25,6 +25,10 @@ from hwr.spec import COLUMNS_PER_STEP
 #: as a share of the way between the peaks, a gap in the ink is looked for.
 CUT, REACH = 0.5, 0.2
 
+#: How far the last letter goes on, as a share of the usual way between peaks, if its ink does,
+#: and how much ink a column must have.
+LAST, FAINT = 0.8, 0.04
+
 #: Other letters are weighed where their probability at some time step reaches this.
 POSSIBLE = 1e-3
 
@@ -116,7 +120,8 @@ def edges(spans: Sequence[tuple[int, int]], image: Grey, cut: float) -> list[int
 
     Where between two peaks the letters meet depends on how the network was trained, so it is
     measured (`hwr.calibration`): of the shipped one, peaks stand in the left third of the
-    ink. Around that place the letters are parted where there is least ink.
+    ink. Around that place the letters are parted where there is least ink. The last letter
+    reaches to the end of its ink.
 
     Args:
         spans: of the letters, by `align`; at least one.
@@ -135,10 +140,20 @@ def edges(spans: Sequence[tuple[int, int]], image: Grey, cut: float) -> list[int
         # Of columns with little ink, the nearest.
         cost = ink[near] + 0.1 * np.abs(near - middle) / max(reach, 1)
         found.append(float(near[cost.argmin()]) if len(near) else middle)
-    found.append(columns[-1] + cut * (columns[-1] - columns[-2]))
+    last = columns[-1] + cut * (columns[-1] - columns[-2])
+    found.append(_end_of_ink(ink, last, LAST * float(np.median(np.diff(columns)))))
     # Letters follow one another, and stand on the image.
     ordered = np.maximum.accumulate(np.clip(np.round(found), 0, width))
     return [int(column) for column in ordered]
+
+
+def _end_of_ink(ink: Doubles, start: float, furthest: float) -> float:
+    """Return where the ink that stands at column `start` ends, at most `furthest` columns on."""
+    column, stop = max(0, round(start)), min(len(ink), round(start + furthest))
+    if column >= len(ink) or ink[column] < FAINT:
+        return start
+    white = np.flatnonzero(ink[column:stop] < FAINT)
+    return float(column + white[0]) if len(white) else float(stop)
 
 
 def ink_profile(image: Grey) -> Doubles:
@@ -157,10 +172,10 @@ def _others(
         start = spans[i - 1][1] if i else 0
         stop = spans[i + 1][0] if i + 1 < len(spans) else len(scores)
         peaks = probabilities[start:stop].max(axis=0)
-        for c in [*np.flatnonzero(peaks >= POSSIBLE).tolist(), own, BLANK]:
-            if (i, c) not in owners:
-                owners.append((i, c))
-                texts.append([*ids[:i], *([c] if c != BLANK else []), *ids[i + 1 :]])
+        # In the order in which they come, each once.
+        for c in dict.fromkeys([*np.flatnonzero(peaks >= POSSIBLE).tolist(), own, BLANK]):
+            owners.append((i, c))
+            texts.append([*ids[:i], *([c] if c != BLANK else []), *ids[i + 1 :]])
     values = log_probabilities(scores, texts)
     chances = np.exp(values - values.max())
     found: list[dict[int, float]] = [{} for _ in ids]

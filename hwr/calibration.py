@@ -63,6 +63,7 @@ def calibrate(
 
     Args:
         datasets: training splits; only the part of each that is never trained on is read.
+            To the first one alone is fitted how rosters are weighed.
         prior: the prior to find a weight for; must have the alphabet of the recognizer.
         use_prior: whether readings shall use it unless told otherwise.
         sure: from this confidence on a reading is called sure.
@@ -71,7 +72,8 @@ def calibrate(
     Raises:
         DatasetError: too few pictures are set aside.
     """
-    cases = [case for dataset in datasets for case in read_cases(recognizer, share_out(dataset)[1])]
+    parts = [read_cases(recognizer, share_out(dataset)[1]) for dataset in datasets]
+    cases = [case for part in parts for case in part]
     if len(cases) < LEAST:
         raise DatasetError(
             f"Only {len(cases)} usable pictures are set aside, one training picture in twenty; "
@@ -82,17 +84,17 @@ def calibrate(
     if prior is not None:
         weight, reward = fit_weight(cases, prior)
         confidence = dataclasses.replace(confidence, weight=weight, reward=reward, prior=use_prior)
-    names = sorted({sample.text for dataset in datasets for sample in dataset})
+    # Words of running text are not what a list of expected names holds, and read less surely.
+    pool = Roster.of(sorted({sample.text for sample in datasets[0]}), alphabet)
     decoder = Decoder(alphabet, confidence)
-    fitted = {}
-    for dataset in datasets:
-        own = set(dataset.samples)
-        fitted[dataset.folder.name] = sum(case.sample in own for case in cases)
+    fitted: dict[str, int] = {}
+    for dataset, part in zip(datasets, parts, strict=True):
+        fitted[dataset.folder.name] = fitted.get(dataset.folder.name, 0) + len(part)
     return dataclasses.replace(
         confidence,
         name=fit_name(cases, decoder, None),
         name_with_prior=fit_name(cases, decoder, prior) if prior is not None else (),
-        evidence=fit_evidence(cases, Roster.of(names, alphabet), np.random.default_rng(seed)),
+        evidence=fit_evidence(parts[0], pool, np.random.default_rng(seed)),
         fitted_on=fitted,
     )
 

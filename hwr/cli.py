@@ -159,7 +159,11 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="fit confidence to training pictures that were set aside, and store it",
     )
     calibrate.add_argument(
-        "--data", type=Path, action="append", required=True, help="dataset folder; repeatable"
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        help="dataset folder; repeatable; rosters are weighed by the first one",
     )
     calibrate.add_argument("--prior", type=Path, help="prior to weigh (assets/prior.npz)")
     calibrate.add_argument(

@@ -42,7 +42,7 @@ class Confidence:
         prior: whether readings use the prior unless told otherwise.
         evidence: what the names of a roster count.
         sure: from this confidence on a reading is called sure.
-        cut: where letters meet between their peaks; see `hwr.ctc.edges`.
+        cut: where letters meet between their peaks; see `hwr.alignment.edges`.
         fitted_on: number of pictures by the name of their dataset.
     """
 

@@ -33,7 +33,7 @@ from hwr.spec import Spec
 from hwr.training import Plan, Progress, Trainer
 
 #: Share of the drawn pictures that hold no name, so that prompts and ruling read as empty.
-EMPTY_SHARE = 0.05
+EMPTY_SHARE = 0.08
 
 #: Rows that cannot be used are printed one by one up to this number.
 NAMED = 20

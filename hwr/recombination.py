@@ -57,7 +57,7 @@ class RecombinedSource:
         weights: Sequence[float] | None = None,
         own: float = 0.6,
         singles: float = 0.15,
-        empty: float = 0.02,
+        empty: float = 0.06,
     ) -> None:
         if bank.height != spec.height:
             raise ValueError(

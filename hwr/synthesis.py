@@ -515,6 +515,8 @@ RENDERERS: Final[Mapping[str, Renderer]] = {
     "pad": draw_pad,
 }
 SHARES: Final[Mapping[str, float]] = {"field": 0.2, "name": 0.3, "photo": 0.25, "pad": 0.25}
+#: The same for pictures without a name: forms, whose prompts are writing, are the hardest.
+NOTHING_SHARES: Final[Mapping[str, float]] = {"field": 0.6, "photo": 0.2, "name": 0.1, "pad": 0.1}
 FONT_SHARE: Final = 0.5
 
 
@@ -524,14 +526,17 @@ def draw(
     *,
     variants: Variants = "train",
     fonts: Sequence[Path] = (),
-    shares: Mapping[str, float] = SHARES,
+    shares: Mapping[str, float] | None = None,
 ) -> Picture:
     """The text, as it stands, in a random hand and one of the renderers; (H, W) uint8.
 
     An empty text gives a picture without a name, see `draw_nothing`.
-    shares: relative frequency of "field", "name", "photo" and "pad".
+    shares: relative frequency of "field", "name", "photo" and "pad"; where None SHARES, and of
+        pictures without a name NOTHING_SHARES.
     fonts: files of which one is used now and then instead of strokes, if it has all the characters.
     """
+    if shares is None:
+        shares = SHARES if text.strip() else NOTHING_SHARES
     unknown = set(shares) - set(RENDERERS)
     if unknown or not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
         raise ValueError(f"shares are weights of {sorted(RENDERERS)}. Received: {dict(shares)!r}")

@@ -50,6 +50,16 @@ def test_letters_part_where_the_ink_does() -> None:
     assert edges([(2, 3)], image, 0.5) == [0, 60]
 
 
+def test_the_last_letter_reaches_to_the_end_of_its_ink() -> None:
+    image = np.full((10, 90), 255, np.uint8)
+    image[:, 4:16] = image[:, 24:50] = 0
+    # Peaks at columns 10 and 30: by the usual way the second would end at 40.
+    assert edges([(2, 3), (7, 8)], image, cut=0.5) == [0, 20, 51]
+    # A line that goes on and on is no letter.
+    image[5, 50:] = 0
+    assert edges([(2, 3), (7, 8)], image, cut=0.5)[2] == 56
+
+
 def test_letters_name_their_alternatives() -> None:
     logits = spike("_A_B_")
     logits[3, 1] = math.log(0.35)  # at B's place stands A half as likely

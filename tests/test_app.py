@@ -17,6 +17,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -389,6 +390,8 @@ def test_defaults_bind_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: dict[str, Any] = {}
 
     class Page:
+        _queue = SimpleNamespace(send_message=None)
+
         def queue(self, **settings: Any) -> None:
             taken.update(settings)
 

@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,7 +16,7 @@ import gradio as gr
 import pytest
 from conftest import write_word
 
-from hwr.batch_reading import Row, Source
+from hwr.batch_reading import CHUNK, Row, Source
 from hwr.image import ImageError, load_image
 from hwr.recognizer import Reading
 from hwr.ui import batch as batch_module
@@ -77,7 +78,7 @@ def test_reading_ends_in_a_sorted_table_and_its_first_row(tab: Batch, uploads: P
     broken.write_text("this is no picture, it is a text\n" * 3)
     files = [upload(uploads, "a.png", 200), upload(uploads, "b.png", 100)]
     files.append({"path": str(broken), "orig_name": HOSTILE})
-    updates = list(tab.read_all(files, "", "", silent))  # type: ignore[arg-type]
+    updates = list(tab.read_all(files, "", "", None, silent))  # type: ignore[arg-type]
     first, last = updates[0], updates[-1]
     assert (first[tab.start]["interactive"], first[tab.stop]["interactive"]) == (False, True)
     assert (last[tab.start]["interactive"], last[tab.stop]["interactive"]) == (True, False)
@@ -95,14 +96,14 @@ def test_a_growing_table_cannot_be_edited(
     tab: Batch, uploads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_module, "PAUSE", -1.0)
-    updates = list(tab.read_all([upload(uploads, "a.png", 200)], "", "", silent))  # type: ignore[arg-type]
+    updates = list(tab.read_all([upload(uploads, "a.png", 200)], "", "", None, silent))  # type: ignore[arg-type]
     assert [u[tab.table]["interactive"] for u in updates if tab.table in u] == [False, True]
     assert "1 of 1 pictures are read." in updates[1][tab.status]
 
 
 @pytest.mark.parametrize("files", [None, []])
 def test_no_files_are_told(tab: Batch, files: Any) -> None:
-    *_, last = tab.read_all(files, "", "", silent)  # type: ignore[arg-type]
+    *_, last = tab.read_all(files, "", "", None, silent)  # type: ignore[arg-type]
     assert "There are no pictures; choose picture files or a ZIP file" in last[tab.status]
     assert last[tab.start]["interactive"] is True
 
@@ -110,15 +111,28 @@ def test_no_files_are_told(tab: Batch, files: Any) -> None:
 def test_a_path_of_the_server_is_not_read(tab: Batch, uploads: Path) -> None:
     with pytest.raises(ImageError, match="was not uploaded"):
         uploaded_files([{"path": "/etc/hostname", "orig_name": "a.png", "meta": None}])
-    *_, last = tab.read_all([{"path": __file__}], "", "", silent)  # type: ignore[arg-type]
+    *_, last = tab.read_all([{"path": __file__}], "", "", None, silent)  # type: ignore[arg-type]
     assert "was not uploaded" in last[tab.status]
 
 
-def test_stopping_keeps_what_was_read(tab: Batch) -> None:
-    update = tab.stopped([row(1), row(2, 0.25)])
-    assert [cells[0] for cells in update[tab.table]["value"]] == [2, 1]
-    assert "Stopped. 2 pictures: 2 please check." in update[tab.status]
-    assert "No pictures are read." in tab.stopped([])[tab.status]
+def test_stopping_keeps_what_was_read_and_stops_no_other_visitor(tab: Batch, uploads: Path) -> None:
+    files = [upload(uploads, "a.png", 200)] * (2 * CHUNK + 1)
+    one, other = (SimpleNamespace(session_hash=name) for name in ("one", "other"))
+    tab.stop_reading(one)  # type: ignore[arg-type]
+    reading, going_on = (
+        tab.read_all(files, "", "", who, silent)  # type: ignore[arg-type]
+        for who in (one, other)
+    )
+    next(reading), next(going_on)
+    update = tab.stop_reading(one)  # type: ignore[arg-type]
+    assert update[tab.stop]["interactive"] is False
+    (last,) = reading
+    assert f"Stopped. {CHUNK} pictures: {CHUNK} please check." in last[tab.status]
+    assert len(last[tab.rows]) == CHUNK
+    assert (last[tab.start]["interactive"], last[tab.stop]["interactive"]) == (True, False)
+    *_, last = going_on
+    assert f"{2 * CHUNK + 1} pictures: " in last[tab.status]
+    assert tab._stops == {}
 
 
 def test_accepting_goes_on_to_the_next_uncertain_row(tab: Batch) -> None:

@@ -818,6 +818,35 @@ def test_clients_that_go_away_free_their_places(site: Site) -> None:
     assert GATE.reads == before + 2
 
 
+def test_a_visitor_whose_messages_are_gone_does_not_stop_the_queue(site: Site) -> None:
+    GATE.open.clear()
+    slow = site.upload("slow.png", png(Gate.WIDTH))
+    messages = site.page._queue.pending_messages_per_session
+    for _ in range(QUEUE):
+        site.http.post(f"{API}/call/read", json={"data": [slow, ""]})
+    assert len(site.page._queue) >= 2
+    # As Gradio does it where a connection closes, or for 2,000 newer sessions.
+    messages.clear()
+    GATE.open.set()
+    wait_for(lambda: len(site.page._queue) == 0)
+    assert not site.page._queue.stopped
+
+
+def test_a_visitor_who_waits_outlasts_thousands_of_others(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = site.page._queue.pending_messages_per_session
+    monkeypatch.setattr(messages, "max_size", len(messages) + 3)
+    GATE.open.clear()
+    slow = site.upload("slow.png", png(Gate.WIDTH))
+    event = site.http.post(f"{API}/call/read", json={"data": [slow, ""]}).json()["event_id"]
+    for index in range(9):
+        assert site.call("read_sample", index % 2 + 1, "test", "")[0] == "complete"
+    assert len(messages) <= messages.max_size
+    GATE.open.set()
+    assert site.hear("read", event)[1][0]["text"] == f"W {Gate.WIDTH}"
+
+
 def test_a_batch_that_nobody_waits_for_ends_early(site: Site) -> None:
     GATE.open.clear()
     files = [site.upload("slow.png", png(Gate.WIDTH))] + [site.upload("a.png", png(60))] * 99

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -84,6 +85,8 @@ class Batch:
         """Lay the tab out in the current Gradio context."""
         self._read = read
         self._read_many = read_many
+        #: By visitor, whether the batch that is being read is to end; see `stop_reading`.
+        self._stops: dict[str | None, Event] = {}
         self.rows = gr.State([], time_to_live=KEPT)
         self.current = gr.State(None)
         self.files = gr.Files(
@@ -181,6 +184,7 @@ class Batch:
         files: Files,
         roster: str = "",
         prior: str = "",
+        request: gr.Request = None,
         # By this default Gradio knows that it must give one.
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[dict[Any, Any]]:
@@ -189,7 +193,19 @@ class Batch:
         Args:
             files: what was uploaded.
             roster, prior: what is expected; see `hwr.ui.expected`.
+            request: of the visitor, who alone can stop it.
         """
+        session = request.session_hash if request else None
+        stop = self._stops[session] = Event()
+        try:
+            yield from self._read_all(files, roster, prior, stop, progress)
+        finally:
+            if self._stops.get(session) is stop:
+                del self._stops[session]
+
+    def _read_all(
+        self, files: Files, roster: str, prior: str, stop: Event, progress: gr.Progress
+    ) -> Iterator[dict[Any, Any]]:
         yield {
             self.rows: [],
             self.current: None,
@@ -209,6 +225,9 @@ class Batch:
         start = shown = time.monotonic()
         for chunk in read_batch(partial(self._read_many, **options), sources):
             rows = rows + chunk
+            if stop.is_set():
+                yield self._finished(rows, f"Stopped. {summary(rows)}")
+                return
             progress((len(rows), len(sources)), unit="pictures")
             if time.monotonic() - shown > PAUSE:
                 shown = time.monotonic()
@@ -223,9 +242,16 @@ class Batch:
                 }
         yield self._finished(rows, f"{summary(rows)} ({time.monotonic() - start:.0f} s)")
 
-    def stopped(self, rows: list[Row]) -> dict[Any, Any]:
-        """Return the updates for a batch that was stopped after `rows`."""
-        return self._finished(rows, f"Stopped. {summary(rows)}")
+    def stop_reading(self, request: gr.Request) -> dict[Any, Any]:
+        """Have the visitor's batch end after the pictures that are being read; return updates.
+
+        Gradio's own way of cancelling an event drops one that is begun before it is through
+        (Gradio 6.31), and with it the rows since the last update.
+        """
+        stop = self._stops.get(request.session_hash)
+        if stop:
+            stop.set()
+        return {self.stop: gr.update(interactive=False)}
 
     def choose(self, event: gr.SelectData) -> int | None:
         """Return the number of the row that was selected in the table."""
@@ -278,7 +304,7 @@ class Batch:
         """Read, show and save what is asked for."""
         tabs_own = [self.rows, self.current, self.start, self.stop, self.status, self.table]
         tabs_own += [self.review, self.grown, self.saving, self.view, self.page]
-        reading = self.start.click(
+        self.start.click(
             self.read_all,
             [self.files, *panel.expected.inputs],
             tabs_own,
@@ -288,7 +314,7 @@ class Batch:
             trigger_mode="once",
             api_visibility="private",
         )
-        self.stop.click(self.stopped, self.rows, tabs_own, cancels=[reading], queue=False, **_QUIET)
+        self.stop.click(self.stop_reading, None, [self.stop], queue=False, **_QUIET)
         self.table.select(self.choose, None, self.current, **_QUIET)
         inputs, own = [self.rows, self.current], [self.picture, self.text]
         panel.follow(self.name, [self.current.change], self.show, inputs, own)

@@ -1,0 +1,51 @@
+"""The queue: Gradio's, made to outlive visitors who go away, and to keep those who stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+from gradio.utils import LRUCache
+
+#: Visitors for whom Gradio keeps messages. Each call of the API is one of its own.
+SESSIONS = 2000
+
+
+def make_steady(page: gr.Blocks) -> None:
+    """Mend what lets one visitor end or lose what others wait for; call it after `page.queue`.
+
+    Both are so in Gradio 6.31. The task that starts all events also tells those who wait how
+    many are before them, and where the messages of one of them are gone, because the connection
+    closed in that moment, it ends with a KeyError: the page never answers anybody again. Here
+    such an event counts as abandoned. And from SESSIONS sessions on the messages of the first
+    one are dropped, even while its visitor waits for an answer; here those go who wait for none.
+    """
+    queue = page._queue
+    send = queue.send_message
+
+    def send_message(event: Any, message: Any) -> None:
+        if event.session_hash in queue.pending_messages_per_session:
+            send(event, message)
+        else:
+            event.alive = False
+
+    queue.send_message = send_message
+    queue.pending_messages_per_session = _Messages(
+        lambda session: bool(queue.pending_event_ids_session.get(session))
+    )
+
+
+class _Messages(LRUCache[str, Any]):  # type: ignore[misc]
+    """Messages by session, those of at most SESSIONS that wait for none."""
+
+    def __init__(self, waits: Callable[[str], bool]) -> None:
+        super().__init__(SESSIONS)
+        self._waits = waits
+
+    def __setitem__(self, session: str, messages: Any) -> None:
+        if session not in self and len(self) >= self.max_size:
+            idle = next((old for old in self if not self._waits(old)), None)
+            if idle is not None:
+                del self[idle]
+        super().__setitem__(session, messages)
