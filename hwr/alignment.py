@@ -25,7 +25,7 @@ from hwr.spec import COLUMNS_PER_STEP
 #: as a share of the way between the peaks, a gap in the ink is looked for.
 CUT, REACH = 0.5, 0.2
 
-#: How far the last letter goes on, as a share of the usual way between peaks, if its ink does,
+#: How far the last letter goes on, as a share of the mean way between peaks, if its ink does,
 #: and how much ink a column must have.
 LAST, FAINT = 0.8, 0.04
 
@@ -140,8 +140,8 @@ def edges(spans: Sequence[tuple[int, int]], image: Grey, cut: float) -> list[int
         # Of columns with little ink, the nearest.
         cost = ink[near] + 0.1 * np.abs(near - middle) / max(reach, 1)
         found.append(float(near[cost.argmin()]) if len(near) else middle)
-    last = columns[-1] + cut * (columns[-1] - columns[-2])
-    found.append(_end_of_ink(ink, last, LAST * float(np.median(np.diff(columns)))))
+    pitch = (columns[-1] - columns[0]) / (len(columns) - 1)
+    found.append(_end_of_ink(ink, columns[-1] + cut * (columns[-1] - columns[-2]), LAST * pitch))
     # Letters follow one another, and stand on the image.
     ordered = np.maximum.accumulate(np.clip(np.round(found), 0, width))
     return [int(column) for column in ordered]

@@ -47,6 +47,14 @@ def test_reading_holds_what_the_network_said(recognizer: Recognizer) -> None:
     assert not reading.blank
 
 
+def test_reading_without_details_says_the_same(recognizer: Recognizer) -> None:
+    full = recognizer.read(write_word("MARTIN"))
+    plain = recognizer.read(write_word("MARTIN"), details=False)
+    assert (plain.text, plain.confidence) == (full.text, full.confidence)
+    assert plain.candidates == full.candidates
+    assert (plain.letters, plain.steps, plain.timeline) == ((), (), None)
+
+
 def test_read_many_keeps_no_pixels(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[weakref.ref[np.ndarray]] = []
     alive: list[int] = []
