@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -31,21 +30,21 @@ def make_steady(page: gr.Blocks) -> None:
             event.alive = False
 
     queue.send_message = send_message
-    queue.pending_messages_per_session = _Messages(
-        lambda session: bool(queue.pending_event_ids_session.get(session))
-    )
+    queue.pending_messages_per_session = _Messages(queue)
 
 
 class _Messages(LRUCache[str, Any]):  # type: ignore[misc]
     """Messages by session, those of at most SESSIONS that wait for none."""
 
-    def __init__(self, waits: Callable[[str], bool]) -> None:
+    def __init__(self, queue: Any) -> None:
         super().__init__(SESSIONS)
-        self._waits = waits
+        self._queue = queue
 
     def __setitem__(self, session: str, messages: Any) -> None:
         if session not in self and len(self) >= self.max_size:
-            idle = next((old for old in self if not self._waits(old)), None)
+            waiting = self._queue.pending_event_ids_session
+            idle = next((old for old in self if not waiting.get(old)), None)
             if idle is not None:
                 del self[idle]
+                waiting.pop(idle, None)
         super().__setitem__(session, messages)
