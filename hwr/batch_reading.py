@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.archive import ArchiveError, is_archive, list_members, read_member
+from hwr.archive import ArchiveError, is_archive, list_members, read_member, read_members
 from hwr.image import ImageError, Picture, load_image
+from hwr.preprocess import reduce
 from hwr.recognizer import Reading
 
 MAX_PICTURES = 2000
@@ -136,7 +137,7 @@ def read_batch(read_many: ReadMany, sources: Sequence[Source]) -> Iterator[list[
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(sources), CHUNK):
             chunk = sources[start : start + CHUNK]
-            loaded = list(pool.map(_load, chunk))
+            loaded = list(pool.map(_load, _contents(chunk)))
             readings = read_many([item.pixels for item in loaded if isinstance(item, Picture)])
             yield [
                 _row(number, source, item, next(readings) if isinstance(item, Picture) else None)
@@ -168,12 +169,32 @@ def _sure(row: Row) -> float:
     return row.confidence or 0.0
 
 
-def _load(source: Source) -> Picture | str:
-    """Return the picture, or in one sentence why there is none."""
+def _contents(sources: Sequence[Source]) -> list[Path | bytes | str]:
+    """Return, for each source, what to load, or in one sentence why there is nothing."""
+    contents: list[Path | bytes | str] = [source.problem or source.path for source in sources]
+    members: dict[Path, list[int]] = {}
+    for i, source in enumerate(sources):
+        if source.place is not None and not source.problem:
+            members.setdefault(source.path, []).append(i)
+    for path, positions in members.items():
+        places = [sources[i].place or 0 for i in positions]
+        try:
+            for i, content in zip(positions, read_members(path, places), strict=True):
+                contents[i] = content if isinstance(content, bytes) else str(content)
+        except ArchiveError as error:
+            contents = [str(error) if i in positions else c for i, c in enumerate(contents)]
+    return contents
+
+
+def _load(content: Path | bytes | str) -> Picture | str:
+    """Return the picture, no larger than it is read at; or in one sentence why there is none."""
+    if isinstance(content, str):
+        return content
     try:
-        return load_image(source.load())
-    except (ArchiveError, ImageError) as error:
+        picture = load_image(content)
+    except ImageError as error:
         return str(error)
+    return replace(picture, pixels=reduce(picture.pixels))
 
 
 def _row(

@@ -96,7 +96,7 @@ def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None]) -> Prepar
             f"A picture is a non-empty (H, W) uint8 array. "
             f"Received: shape {picture.shape}, dtype {picture.dtype}"
         )
-    grey = _reduce(picture)
+    grey = reduce(picture)
     note("grey", grey)
     paper = _paper(grey)
     if _is_light_on_dark(grey, paper):
@@ -117,8 +117,8 @@ def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None]) -> Prepar
     return Prepared(scaled, False, contrast)
 
 
-def _reduce(picture: Grey) -> Grey:
-    """Return `picture` shrunk to at most WORKING_PIXELS, aspect kept."""
+def reduce(picture: Grey) -> Grey:
+    """Return `picture` shrunk to at most WORKING_PIXELS, aspect kept: the first step for any."""
     factor = (WORKING_PIXELS / picture.size) ** 0.5
     if factor >= 1:
         return picture

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -21,7 +19,7 @@ from hwr.image import ImageError
 from hwr.recognizer import Reading
 from hwr.seen import Seen
 from hwr.sources import OUTPUT, Entry, import_pyarrow
-from hwr.whole_file import write_text
+from hwr.whole_file import write_bytes, write_text
 
 if sys.platform != "win32":  # where nothing stops a second run
     import fcntl
@@ -161,7 +159,7 @@ class Transcript:
             return
         file = self._folder / f"part-{self._number:05d}.{self._format}"
         data = parquet_bytes(self._rows) if self._format == "parquet" else csv_bytes(self._rows)
-        _write(file, data)
+        write_bytes(file, data)
         self._number += 1
         self._rows = []
 
@@ -354,20 +352,6 @@ def _parquet_keys(file: Path) -> Iterator[tuple[str, str]]:
 def _number(file: Path) -> int:
     match = _NAME.fullmatch(file.name)
     return int(match[1]) if match else -1
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Write a new file; it has its name only when all of it is on the disk."""
-    with tempfile.NamedTemporaryFile(prefix=f".{file.name}.", dir=file.parent, delete=False) as new:
-        try:
-            new.write(data)
-            new.flush()
-            os.fsync(new.fileno())
-            Path(new.name).chmod(0o644)
-            Path(new.name).replace(file)
-        except BaseException:
-            Path(new.name).unlink(missing_ok=True)
-            raise
 
 
 def _lock(folder: Path) -> IO[bytes] | None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
 
-from hwr import transcript
 from hwr.ctc import Candidate
 from hwr.transcript import Format, Row, Transcript, TranscriptError, find_parts, read_transcript
+from hwr.whole_file import WriteError
 
 ROWS = [
     Row("/a.png", "", "LÉO", 0.9, "sure", (Candidate("LÉO", 0.9), Candidate("L,'\"", 0.1))),
@@ -84,8 +85,8 @@ def test_a_part_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
 
     with Transcript(tmp_path, {}) as opened:
         opened.add(ROWS)
-        monkeypatch.setattr(transcript.os, "fsync", full)
-        with pytest.raises(OSError, match="No space"):
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(WriteError, match="the disk is full"):
             opened.flush()
         assert not list(tmp_path.glob("*part-*"))
         monkeypatch.undo()
