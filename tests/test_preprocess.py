@@ -127,6 +127,23 @@ def test_small_writing_between_printed_lines_is_enlarged() -> None:
     assert similar(prepare(picture, SPEC).image, prepare(alone, SPEC).image) > 0.97
 
 
+def test_of_two_lines_the_name_is_the_lower_one() -> None:
+    """A prompt as large as the name above it; a line that the upper edge cuts; both cut."""
+
+    def line(height: int, text: str, baseline: int) -> np.ndarray:
+        page = np.full((height, 284), 255, np.uint8)
+        cv2.putText(page, text, (30, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 0, 1, cv2.LINE_AA)
+        return page
+
+    for height, above, below in ((50, 23, 44), (36, 13, 32), (36, 11, 38)):
+        name = line(height, "BASILE", below)
+        both = np.minimum(line(height, "CODE", above), name)
+        expected = prepare(name, SPEC).image
+        found = prepare(both, SPEC).image
+        assert found.shape == expected.shape
+        assert similar(found, expected) > 0.97
+
+
 def test_cut_off_rests_of_neighbouring_lines_are_left_out() -> None:
     picture = write_word("NOLAN", height=44)
     clean = prepare(picture, SPEC).image
