@@ -191,12 +191,15 @@ class Recognizer:
                     (positions, pool.submit(self.logits, batch))
                     for positions, batch in batches_by_width(images, self.spec)
                 ]
-                # Decoded behind the network, so that no core waits while readings are made.
+                # Pictures are loaded behind the network, and what it says is decoded here meanwhile,
+                # so that no core waits for the other.
                 loading = self._load_chunk(pool, sources)
-                logits: dict[int, NDArray[np.float32]] = {}
+                decodings: dict[int, Decoding] = {}
                 for positions, future in running:
-                    for position, steps in zip(positions, future.result(), strict=True):
-                        logits[inked[position]] = steps
+                    for position, logits in zip(positions, future.result(), strict=True):
+                        decodings[inked[position]] = self.decoder.decode(
+                            logits, roster=expected, prior=prior, greedy=greedy
+                        )
                 # The time of the chunk, shared evenly: pictures of a batch are read together.
                 share = (time.perf_counter() - start) / len(loaded)
                 for i, item in enumerate(loaded):
@@ -204,12 +207,7 @@ class Recognizer:
                         yield item
                     else:
                         start = time.perf_counter() - share
-                        decoding = None
-                        if i in logits:
-                            decoding = self.decoder.decode(
-                                logits[i], roster=expected, prior=prior, greedy=greedy
-                            )
-                        yield self._reading(item[1], decoding, [], item[0], start)
+                        yield self._reading(item[1], decodings.get(i), [], item[0], start)
                 start = time.perf_counter()
         finally:
             pool.shutdown(cancel_futures=True)
