@@ -191,7 +191,7 @@ class Recognizer:
                     (positions, pool.submit(self.logits, batch))
                     for positions, batch in batches_by_width(images, self.spec)
                 ]
-                # Pictures are loaded behind the network, and what it says is decoded here meanwhile,
+                # Pictures are loaded behind the network, and what it says is decoded meanwhile,
                 # so that no core waits for the other.
                 loading = self._load_chunk(pool, sources)
                 decodings: dict[int, Decoding] = {}
