@@ -150,9 +150,9 @@ def read_batch(read_many: ReadMany, sources: Sequence[Source]) -> Iterator[list[
 def for_review(rows: Iterable[Row]) -> list[Row]:
     """Return the rows in the order in which a person should look at them.
 
-    First what could not be read, then what holds no name, then the least certain names.
+    First what holds no name, then the least certain names, at the end what could not be read.
     """
-    return sorted(rows, key=lambda row: (row.confidence is not None, bool(row.read), _sure(row)))
+    return sorted(rows, key=lambda row: (row.confidence is None, bool(row.read), _sure(row)))
 
 
 def needs_review(row: Row) -> bool:

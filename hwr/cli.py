@@ -496,6 +496,11 @@ def main(argv: list[str] | None = None) -> int:
     args = get_args(argv)
     try:
         code: int = args.command(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads the output has seen enough, as `head` does. What is left cannot be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError) as error:
         print(f"hwr: {error}", file=sys.stderr)
         return 2

@@ -176,10 +176,14 @@ def fit_choice(options: Sequence[Doubles], chosen: Sequence[int], *, ridge: floa
 
 def percent(probability: float) -> str:
     """Return a probability in whole percents; 100 % is said only of certainty."""
+    whole = whole_percent(probability)
+    return f"{whole} %" if whole else "<1 %"
+
+
+def whole_percent(probability: float) -> int:
+    """Return the number that `percent` says, 0 for less than 1 %."""
     whole = round(100 * probability)
-    if whole == 0:
-        return "<1 %"
-    return "99 %" if whole == 100 and probability < 1 else f"{whole} %"
+    return 99 if whole == 100 and probability < 1 else whole
 
 
 # === In the model folder ===

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.confidence import SURE, Confidence, load_confidence
+from hwr.confidence import SURE, Confidence, load_confidence, percent
 from hwr.ctc import Candidate, Letter, Timeline
 from hwr.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding, PriorChoice
@@ -42,7 +42,7 @@ ROSTERS = 4
 CHUNK, CHUNK_BYTES = 256, 64 * 2**20
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reading:
     """What a picture says, and how sure that is.
 
@@ -74,6 +74,9 @@ class Reading:
     absent: float | None = None
     sure: float = SURE
     timeline: Timeline | None = None
+
+    def __repr__(self) -> str:
+        return f"<Reading {self.text!r}, {percent(self.confidence)}, {self.verdict}>"
 
     @property
     def listed(self) -> bool:

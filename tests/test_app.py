@@ -625,7 +625,7 @@ def test_about_names_the_training_data(tmp_path: Path) -> None:
 
 def test_the_panel_names_doubtful_letters_and_missing_names() -> None:
     headline = text_of(Panel.result(measure(png()))[0])
-    assert "Doubtful: 2. \N{OPEN BOX}, or - 50 %" in headline
+    assert "Letters in doubt, by the ink alone: 2. \N{OPEN BOX}, or - 50 %" in headline
     assert "expected names" not in headline
     missing = dataclasses.replace(measure(png()), absent=0.875)
     values = Panel.result(missing)

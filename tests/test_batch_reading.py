@@ -132,7 +132,7 @@ def test_names_of_files_are_shown_on_one_line(tmp_path: Path) -> None:
 
 def test_the_least_certain_come_first() -> None:
     rows = [row(1, 0.9), row(2, None, ""), row(3, 0.2), row(4, 1.0, ""), row(5, 0.2)]
-    assert [r.number for r in for_review(rows)] == [2, 4, 3, 5, 1]
+    assert [r.number for r in for_review(rows)] == [4, 3, 5, 1, 2]
 
 
 def test_accepting_and_correcting() -> None:

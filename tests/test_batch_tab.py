@@ -84,10 +84,10 @@ def test_reading_ends_in_a_sorted_table_and_its_first_row(tab: Batch, uploads: P
     assert (last[tab.start]["interactive"], last[tab.stop]["interactive"]) == (True, False)
     table = last[tab.table]["value"]
     assert [(cells[0], cells[2], cells[3], cells[4]) for cells in table] == [
-        (3, "", None, ""), (2, "W 100", 25, ""), (1, "W 200", 50, ""),
+        (2, "W 100", 25, ""), (1, "W 200", 50, ""), (3, "", None, ""),
     ]  # fmt: skip
-    assert table[0][6] == HOSTILE
-    assert HOSTILE not in table[0][1]
+    assert table[2][6] == HOSTILE
+    assert HOSTILE not in table[2][1]
     assert last[tab.current] == 2
     assert "3 pictures: 2 please check, 1 cannot be read." in last[tab.status]
 
@@ -143,13 +143,15 @@ def test_accepting_goes_on_to_the_next_uncertain_row(tab: Batch) -> None:
     ]  # fmt: skip
     assert update[tab.current] == 1
     assert [cells[:1] + cells[2:6] for cells in update[tab.table]] == [
-        [3, "", None, "", "It is damaged."],
         [2, "ANNA", 25, "yes", "corrected"],
         [1, "ANA", 50, "", "please check"],
+        [3, "", None, "", "It is damaged."],
     ]
     assert "1 checked, 1 please check, 1 cannot be read" in update[tab.status]
     last = tab.take(update[tab.rows], 1, "ANA", "All", 1)
     assert last[tab.current] == 1
+    assert last[tab.table][1][5] == "confirmed"
+    assert "Nothing is left to check; save the names below." in last[tab.status]
     for nowhere in (None, 3, 99):
         assert tab.rows not in tab.take(rows, nowhere, "X", "All", 1)
 
@@ -168,6 +170,22 @@ def test_edits_in_the_table_are_taken_in_any_order() -> None:
     ]  # fmt: skip
 
 
+def test_an_edit_in_the_table_is_shown_at_once_and_not_undone(tab: Batch) -> None:
+    rows = [row(1), row(2), row(3)]
+    table = table_of(rows)[1:]
+    table[0][2] = "ANNA"
+    update = tab.edit(rows, table, 2)
+    assert [cells[:1] + cells[2:6] for cells in update[tab.table]] == [
+        [2, "ANNA", 50, "yes", "corrected"],
+        [3, "ANA", 50, "", "please check"],
+    ]
+    # The field above the table takes it over, so that confirming it changes nothing.
+    assert update[tab.text] == "ANNA"
+    taken = tab.take(update[tab.rows], 2, update[tab.text], "All", 1)
+    assert [r.text for r in taken[tab.rows]] == ["ANA", "ANNA", "ANA"]
+    assert tab.text not in tab.edit(rows, table, 3)
+
+
 def test_views_and_pages(tab: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_module, "PAGE", 2)
     rows = [row(i, i / 10) for i in range(1, 6)] + [row(6, None)]
@@ -176,26 +194,30 @@ def test_views_and_pages(tab: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     def numbers(view: str, page: int | None) -> list[int]:
         return [r.number for r in shown(rows, view, page)]
 
-    assert [numbers("All", page) for page in (1, 2, 3)] == [[6, 1], [2, 3], [4, 5]]
-    assert numbers("All", 99) == [4, 5]
-    assert numbers("All", None) == [6, 1]
+    assert [numbers("All", page) for page in (1, 2, 3)] == [[1, 2], [3, 4], [5, 6]]
+    assert numbers("All", 99) == [5, 6]
+    assert numbers("All", None) == [1, 2]
     assert numbers("To check", 1) == [2, 3]
     assert numbers("Checked", 1) == [1]
     assert numbers("Cannot be read", 1) == [6]
     turned = tab.turn(rows, "To check", 9)[tab.page]
     assert (turned["value"], turned["maximum"], turned["visible"]) == (2, 2, True)
     assert tab.turn(rows, "Checked", 1)[tab.page]["visible"] is False
+    # What is shown above the table is one of its rows.
+    for view, number, chosen in (("Checked", 3, 1), ("To check", 3, 3), ("To check", 1, 2)):
+        assert tab.choose_view(rows, view, number)[tab.current] == chosen
+    assert tab.choose_view(rows[1:], "Checked", 3)[tab.current] is None
 
 
 def test_a_row_is_shown_with_its_reading_or_its_reason(tab: Batch, uploads: Path) -> None:
     file = upload(uploads, "a.png", 120)
     rows = [Row(1, Source("a.png", Path(file["path"])), "W 120"), row(2, None)]
-    picture, name, headline, *_ = tab.show(rows, 1)
-    assert picture is None
+    picture, name, number, headline, *_ = tab.show(rows, 1)
+    assert (picture, number) == (None, 1)
     assert (name["value"], name["label"]) == ("W 120", "The name in a.png")
     assert "W 120" in headline
-    assert "It is damaged." in tab.show(rows, 2)[2]
-    assert "The reading appears here." in tab.show(rows, None)[2]
+    assert "It is damaged." in tab.show(rows, 2)[3]
+    assert "The reading appears here." in tab.show(rows, None)[3]
 
 
 def test_summary_counts_each_row_once() -> None:

@@ -554,6 +554,39 @@ def test_a_batch_is_read_corrected_and_downloaded(
     assert sorted(table[1:]) == sorted([f"{corrected},=ÉLOÏSE", f"{second},ZOE"])
 
 
+def test_who_types_ahead_of_the_page_confirms_what_is_seen(page: Page, tmp_path: Path) -> None:
+    _turn_to(page, "Batch")
+    page.locator("#batch-examples button").first.click()
+    expect(page.locator("#batch-files .file-preview tr")).to_have_count(8)
+    page.locator("#batch-read").click()
+    status = page.locator("#batch-status")
+    expect(status).to_contain_text("8 pictures: ", timeout=1000 * PATIENCE)
+    # The keyboard alone: after the button the name has the focus.
+    name = page.locator("#batch-name textarea, #batch-name input").first
+    expect(name).to_be_focused()
+    for _ in range(3):
+        name.press("Enter")
+    expect(status).to_contain_text(re.compile("[1-3] checked"), timeout=1000 * PATIENCE)
+    # A correction in the table stays, though its row is confirmed above the table afterwards.
+    label = page.locator("#batch-name label span").first
+    expect(label).to_contain_text("The name in ", timeout=1000 * PATIENCE)
+    edited = label.inner_text().removeprefix("The name in ")
+    cells = page.locator("#batch-table [data-testid^='cell-']")
+    cell = cells.filter(has_text=edited).last.get_attribute("data-testid")
+    assert cell is not None
+    page.get_by_test_id(cell.rsplit("-", 1)[0] + "-2").last.dblclick()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("ZOE")
+    page.keyboard.press("Enter")
+    expect(name).to_have_value("ZOE", timeout=1000 * PATIENCE)
+    page.locator("#batch-accept").click()
+    lines = _save(page, "jsonl", tmp_path).read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert {row["file"]: row["text"] for row in rows if row["text"] != row["read"]} == {
+        edited: "ZOE"
+    }
+
+
 def test_a_batch_can_be_stopped_and_another_one_read(page: Page, tmp_path: Path) -> None:
     many = tmp_path / "many.zip"
     picture = io.BytesIO()

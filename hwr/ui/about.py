@@ -1,23 +1,46 @@
-"""The line that tells what the model knows, what it cannot do, and where pictures go."""
+"""What the page tells of itself: what the model knows and cannot do, and how reading works."""
 
 from __future__ import annotations
 
 from html import escape
 from pathlib import Path
 
+from hwr.confidence import load_confidence, percent
 from hwr.model_folder import METRICS, ModelFolderError, read_json
 
 _LIMITS = (
-    "It reads one name at a time, in Latin capitals with space, hyphen and apostrophe: accents and "
-    "lower case are not told apart, digits, whole pages and other scripts are not read. Where it "
-    "says **please check**, do. Pictures are read on the machine that serves this page, are sent "
-    "nowhere else, and are deleted within two hours."
+    "It reads one name at a time, in Latin capitals with space, hyphen and apostrophe: accents "
+    "and lower case are not told apart, digits, whole pages and other scripts are not read. It "
+    "says **sure** from a confidence of {sure} on; where it says **please check**, do. Pictures "
+    "are read on the machine that serves this page, are sent nowhere else, and are deleted within "
+    "two hours."
 )
+
+#: For those who want to know what the figures under a reading show.
+HOW = """
+**From the picture to the network.** *grey*: colours are dropped and large pictures made smaller.
+*polarity*: light writing on dark ground is turned round. *even background*: shadows are taken out
+and paper becomes white. *band*: the line of writing is found. *ink crop*: what is empty around it
+is cut off. *scale*: writing of any size gets the same height. *pad*: white columns fill up the
+width. A step that finds nothing to do leaves the picture as it is.
+
+**From the network to the name.** The network goes along the picture in narrow steps. At each one
+it says how likely every letter is there, and how likely *blank*: no new letter. That is the strip
+under the letters. Most of it is blank (grey); where a letter is recognised, usually at its
+beginning, there is a narrow peak, so peaks stand left of the middle of their letters. Equal
+letters side by side are merged, then the blanks are dropped, and what remains is the name; two L
+in a row need a blank between them. This is called connectionist temporal classification, CTC.
+
+**Two kinds of percentages.** That of a letter is what the network makes of the ink by itself.
+That of a name also takes into account what names look like, or the names that you expect, and is
+adjusted so that of all names with 80 % about 80 in 100 are right.
+"""
 
 
 def about_model(folder: Path) -> str:
     """Return Markdown about the model in `folder`: its training data and the limits of it."""
-    return f"**About.** {_trained_on(folder)} {_LIMITS}"
+    limits = _LIMITS.format(sure=percent(load_confidence(folder).sure))
+    return f"**About.** {_trained_on(folder)} {limits}"
 
 
 def _trained_on(folder: Path) -> str:

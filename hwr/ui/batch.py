@@ -33,6 +33,7 @@ from hwr.batch_reading import (
     one_line,
     read_batch,
 )
+from hwr.confidence import whole_percent
 from hwr.image import ImageError
 from hwr.names import Roster, RosterError
 from hwr.ui.downloads import SAVE, download
@@ -73,6 +74,14 @@ PAUSE = 1.0
 #: Settings of events that read no picture.
 _QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
+#: After reading, the first name can be confirmed by the keyboard, unless somebody is elsewhere.
+_FOCUS = """() => {
+  const name = document.querySelector("#batch-name :is(input, textarea)");
+  if (name && [document.body, null].includes(document.activeElement)) {
+    name.focus({ preventScroll: true });
+  }
+}"""
+
 Files = Sequence[dict[str, Any]] | None
 
 
@@ -89,6 +98,9 @@ class Batch:
         self._stops: dict[str | None, Event] = {}
         self.rows = gr.State([], time_to_live=KEPT)
         self.current = gr.State(None)
+        # The row that the browser shows. It goes there together with picture and name, so that a
+        # second press of a key before the next row is there means the first one again.
+        self.shown = gr.Number(visible=False, precision=0)
         self.files = gr.Files(
             label=f"Up to {MAX_PICTURES:,} pictures, or a ZIP file of them",
             elem_id="batch-files",
@@ -153,7 +165,7 @@ class Batch:
                 column_count=len(_COLUMNS),
                 static_columns=[i for i in range(len(_COLUMNS)) if i != NAME],
                 type="array",
-                label="Least certain first; a name can be corrected here too",
+                label="Least certain first; a name can be corrected here, too",
                 elem_id="batch-table",
                 interactive=True,
                 max_height=440,
@@ -163,16 +175,16 @@ class Batch:
             with gr.Row():
                 self.csv = gr.Button("CSV", elem_id="batch-csv", size="md", min_width=80)
                 self.spreadsheet = gr.Button(
-                    "For spreadsheets", elem_id="batch-spreadsheet", size="md", min_width=140
+                    "CSV for Excel", elem_id="batch-spreadsheet", size="md", min_width=120
                 )
                 self.lines = gr.Button("JSON lines", elem_id="batch-jsonl", size="md", min_width=90)
                 self.training = gr.Button(
                     "For training", elem_id="batch-training", size="md", min_width=110
                 )
             gr.Markdown(
-                "The CSV holds each name exactly, that for spreadsheets guards against formulas; "
-                "*for training* holds the checked names and their pictures as a folder for "
-                "`train.py --data`.",
+                "The CSV holds each name exactly, that for Excel keeps accents and guards "
+                "against formulas; *for training* holds the checked names and their pictures as "
+                "a folder for `train.py --data`.",
                 elem_classes="hint",
             )
         self._file = gr.File(visible=False)
@@ -259,19 +271,19 @@ class Batch:
         return number if isinstance(number, int) else None
 
     def show(self, rows: list[Row], number: int | None) -> list[Any]:
-        """Return picture and name of a row, then the panel's values for it."""
+        """Return picture, name and number of a row, then the panel's values for it."""
         row = _find(rows, number)
         if row is None:
-            return [None, gr.update(value="", label="Its name"), *Panel.nothing()]
+            return [None, gr.update(value="", label="Its name"), None, *Panel.nothing()]
         name = gr.update(value=row.text, label=f"The name in {row.source.name}")
         try:
             if row.problem:
                 raise ArchiveError(row.problem)
             reading = self._read(row.source.load())
         except (ArchiveError, ImageError) as error:
-            return [None, name, *Panel.refusal(str(error))]
+            return [None, name, number, *Panel.refusal(str(error))]
         picture = picture_file(reading.steps[0].image) if reading.steps else None
-        return [picture, name, *Panel.result(reading)]
+        return [picture, name, number, *Panel.result(reading)]
 
     def take(
         self, rows: list[Row], number: int | None, text: str, view: str, page: int
@@ -282,21 +294,42 @@ class Batch:
             return {self.status: _say("Choose a row with a picture in the table.", "refusal")}
         rows = [row.accept(text) if r is row else r for r in rows]
         left = [r for r in for_review(rows) if needs_review(r)]
+        end = "" if left else " Nothing is left to check; save the names below."
         return {
             self.rows: rows,
             self.table: table_of(shown(rows, view, page)),
             self.current: left[0].number if left else number,
-            self.status: _say(summary(rows)),
+            self.status: _say(summary(rows) + end),
         }
 
-    def edit(self, rows: list[Row], table: list[list[Any]]) -> dict[Any, Any]:
-        """Return the updates for names that were changed in the table."""
-        rows = merge(rows, table)
-        return {self.rows: rows, self.status: _say(summary(rows))}
+    def edit(self, rows: list[Row], table: list[list[Any]], number: int | None) -> dict[Any, Any]:
+        """Return the updates for names that were changed in the table.
+
+        Args:
+            number: of the row whose name can be confirmed above the table.
+        """
+        before, rows = _find(rows, number), merge(rows, table)
+        after = _find(rows, number)
+        # Else the next confirmation would undo what was corrected here.
+        taken = {self.text: after.text} if after and after is not before else {}
+        there = [_find(rows, cells[NUMBER]) for cells in table if cells]
+        return {
+            self.rows: rows,
+            self.table: table_of([row for row in there if row]),
+            self.status: _say(summary(rows)),
+            **taken,
+        }
 
     def turn(self, rows: list[Row], view: str, page: int | None) -> dict[Any, Any]:
         """Return the updates for another choice of rows, or another page of them."""
         return {self.table: table_of(shown(rows, view, page)), self.page: _pages(rows, view, page)}
+
+    def choose_view(self, rows: list[Row], view: str, number: int | None) -> dict[Any, Any]:
+        """Return the updates for another choice of rows; one of them is shown above the table."""
+        numbers = [row.number for row in for_review(rows) if _VIEWS[view](row)]
+        if number not in numbers:
+            number = numbers[0] if numbers else None
+        return {**self.turn(rows, view, 1), self.current: number}
 
     # === Layout of events ===
 
@@ -304,7 +337,7 @@ class Batch:
         """Read, show and save what is asked for."""
         tabs_own = [self.rows, self.current, self.start, self.stop, self.status, self.table]
         tabs_own += [self.review, self.grown, self.saving, self.view, self.page]
-        self.start.click(
+        reading = self.start.click(
             self.read_all,
             [self.files, *panel.expected.inputs],
             tabs_own,
@@ -314,25 +347,31 @@ class Batch:
             trigger_mode="once",
             api_visibility="private",
         )
+        reading.success(None, js=_FOCUS)
         self.stop.click(self.stop_reading, None, [self.stop], queue=False, **_QUIET)
         self.table.select(self.choose, None, self.current, **_QUIET)
-        inputs, own = [self.rows, self.current], [self.picture, self.text]
+        inputs, own = [self.rows, self.current], [self.picture, self.text, self.shown]
         panel.follow(self.name, [self.current.change], self.show, inputs, own)
         panel.turn_to(self.name, tab, self.show, inputs, own)
         gr.on(
             [self.text.submit, self.accept.click],
             self.take,
-            [*inputs, self.text, self.view, self.page],
+            [self.rows, self.shown, self.text, self.view, self.page],
             [self.rows, self.table, self.current, self.status],
             **_QUIET,
         )
-        self.table.input(self.edit, [self.rows, self.table], [self.rows, self.status], **_QUIET)
+        self.table.input(
+            self.edit,
+            [self.rows, self.table, self.shown],
+            [self.rows, self.table, self.status, self.text],
+            **_QUIET,
+        )
         turned = [self.rows, self.view, self.page]
         self.page.input(self.turn, turned, [self.table, self.page], **_QUIET)
         self.view.input(
-            lambda rows, view: self.turn(rows, view, 1),
-            turned[:2],
-            [self.table, self.page],
+            self.choose_view,
+            [self.rows, self.view, self.current],
+            [self.table, self.page, self.current],
             **_QUIET,
         )
         savers: list[tuple[gr.Button, Callable[[list[Row]], str]]] = [
@@ -393,13 +432,19 @@ def table_of(rows: Sequence[Row]) -> list[list[Any]]:
             row.number,
             _image(row.thumbnail),
             row.text,
-            None if row.confidence is None else int(100 * row.confidence),
+            None if row.confidence is None else whole_percent(row.confidence),
             "yes" if row.checked else "",
-            row.problem or ("corrected" if row.corrected else row.verdict),
+            _remark(row),
             row.source.name,
         ]
         for row in rows
     ]
+
+
+def _remark(row: Row) -> str:
+    if row.problem or not row.checked:
+        return row.problem or row.verdict
+    return "corrected" if row.corrected else "confirmed"
 
 
 def shown(rows: Sequence[Row], view: str, page: int | None) -> list[Row]:

@@ -40,7 +40,7 @@ class Browse:
                 value="validation",
                 label="Split",
                 elem_id="sample-split",
-                min_width=120,
+                min_width=150,
             )
             self.index = gr.Number(
                 1, precision=0, label="Index", elem_id="sample-index", min_width=120
@@ -48,7 +48,7 @@ class Browse:
             self.kind = gr.Dropdown(
                 list(KINDS),
                 value="all",
-                label="Only readings that are",
+                label="Show only",
                 elem_id="sample-filter",
                 min_width=120,
             )

@@ -125,6 +125,10 @@ STYLE = """
 #steps .thumbnail-item img { height: 72px; object-fit: contain; }
 #steps .caption-label { position: static; max-width: 100%; border: none; text-align: left; }
 
+/* A step that was clicked is large. */
+#steps .gallery-container:has(.preview) { min-height: 360px; }
+#how { background: none; }
+
 @media (max-width: 640px) {
   /* All five tabs in one row. */
   #inputs .tab-container button { padding-left: 0.45rem; padding-right: 0.45rem; }

@@ -13,6 +13,7 @@ from hwr.batch_reading import BatchError, find_pictures, read_batch
 from hwr.dataset import SPLITS, DatasetError
 from hwr.image import ImageError
 from hwr.names import RosterError
+from hwr.ui.about import HOW
 from hwr.ui.batch import Batch, uploaded_files
 from hwr.ui.browse import Browse
 from hwr.ui.draw import Draw
@@ -101,6 +102,8 @@ def build(
                 panel = Panel(Draw.name, expected)
         panel.timeline.render()
         panel.steps.render()
+        with gr.Accordion("How it works", open=False, elem_id="how"):
+            gr.Markdown(HOW)
         gr.Markdown(about, elem_id="about")
 
         draw.listen(page, panel, draw_tab)

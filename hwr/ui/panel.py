@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from hwr.confidence import percent
+from hwr.confidence import percent, whole_percent
 from hwr.ctc import Letter
 from hwr.figure import draw_timeline
 from hwr.names import NOT_LISTED, RosterError
@@ -48,7 +48,7 @@ class Panel:
         # picture to the server again (Gradio 6.31), which delays the reading that follows.
         self.headline = gr.HTML(_waiting(), elem_id="headline")
         self.letters = gr.HighlightedText(
-            label="Letters, each with its own probability",
+            label="Letters, each with its probability by the ink alone",
             elem_id="letters",
             combine_adjacent=False,
             show_legend=False,
@@ -179,7 +179,11 @@ class Panel:
         """Return the values that show `reading`."""
         kind = _VERDICTS[reading.verdict]
         notes = "".join(f'<p class="note">{escape(note)}</p>' for note in reading.notes)
-        candidates = {c.text: c.probability for c in reversed(reading.candidates) if c.text}
+        candidates = {
+            c.text: c.probability
+            for c in reversed(reading.candidates)
+            if c.text and whole_percent(c.probability)
+        }
         if reading.absent is not None and not reading.listed:
             # Its candidate is but a guess at how the missing name is spelt.
             candidates.pop(reading.text, None)
@@ -239,7 +243,8 @@ def _doubts(reading: Reading) -> str:
             doubts.append(f"{number}. {_visible(letter.character)}, or {' or '.join(others)}")
     if not doubts:
         return ""
-    return f'<p class="note" id="alternatives">Doubtful: {escape("; ".join(doubts))}</p>'
+    told = f"Letters in doubt, by the ink alone: {'; '.join(doubts)}"
+    return f'<p class="note" id="alternatives">{escape(told)}</p>'
 
 
 def _visible(character: str) -> str:

@@ -13,6 +13,13 @@ from hwr.image import ImageError
 from hwr.ui.panel import Panel
 from hwr.ui.reader import Read
 
+#: On a phone the reading is below the fold.
+_SHOW_READING = """(picture) => {
+  if (picture && innerWidth < 700) {
+    document.getElementById("headline").scrollIntoView({ block: "center", behavior: "smooth" });
+  }
+}"""
+
 
 def uploaded(file: dict[str, Any] | None) -> Path:
     """Return the path of an uploaded file, with its original bytes.
@@ -69,3 +76,4 @@ class Upload:
         inputs = [self.picture]
         panel.follow(self.name, [self.picture.change], self.show, inputs, preprocess=False)
         panel.turn_to(self.name, tab, self.show, inputs, preprocess=False)
+        self.picture.change(None, inputs, None, js=_SHOW_READING)
