@@ -25,8 +25,8 @@ is cut off. *scale*: writing of any size gets the same height. *pad*: white colu
 width. A step that finds nothing to do leaves the picture as it is.
 
 **From the network to the name.** The network goes along the picture in narrow steps. At each one
-it says how likely every letter is there, and how likely *blank*: no new letter. That is the strip
-under the letters. Most of it is blank (grey); where a letter is recognised, usually at its
+it says how likely every letter is there, and how likely *blank*: no new letter. The curves under
+the letters show that. Mostly it is blank (grey); where a letter is recognised, usually at its
 beginning, there is a narrow peak, so peaks stand left of the middle of their letters. Equal
 letters side by side are merged, then the blanks are dropped, and what remains is the name; two L
 in a row need a blank between them. This is called connectionist temporal classification, CTC.

@@ -127,7 +127,8 @@ STYLE = """
 
 /* A step that was clicked is large. */
 #steps .gallery-container:has(.preview) { min-height: 360px; }
-#how { background: none; }
+/* Beside the field, not its label. */
+#batch-accept { align-self: flex-end; margin-bottom: 0.85rem; }
 
 @media (max-width: 640px) {
   /* All five tabs in one row. */
