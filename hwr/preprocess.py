@@ -30,6 +30,9 @@ LEAST_CONTRAST = 20.0
 #: Paper in shadow is still brighter than this; in a darker picture noise would become ink.
 DARKEST_PAPER = 128
 
+#: Rows and columns from which on a picture can show more than the paper.
+LEAST_PHOTO = 120
+
 #: Free rows above and below the ink, as a share of its height.
 MARGIN = 0.15
 
@@ -108,6 +111,7 @@ def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None]) -> Prepar
         grey, paper = 255 - grey, 255 - paper
     note("polarity", grey)
     evened, contrast = _even(grey, paper)
+    evened = _without_surroundings(evened)
     note("even background", evened)
     if contrast < LEAST_CONTRAST:
         blank = np.full((spec.height, spec.width_step), 255, np.uint8)
@@ -181,6 +185,36 @@ def _even(grey: Grey, paper: Grey) -> tuple[Grey, float]:
         return np.full_like(grey, 255), contrast
     gain = max(1.0, 200.0 / contrast)
     return (255.0 - np.minimum(darkness * gain, 255.0)).astype(np.uint8), contrast
+
+
+def _without_surroundings(evened: Grey) -> Grey:
+    """Return `evened` without what a photograph shows beside the paper, such as the table.
+
+    That is dark and reaches into a corner, and what is written on the paper keeps clear of all
+    edges. Where it does not, and in pictures as low as a cut-out line, nothing is changed.
+    """
+    height, width = evened.shape
+    ink = _ink(evened)
+    corners = [(y, x) for y in (0, -1) for x in (0, -1) if ink[y, x]]
+    if min(height, width) < LEAST_PHOTO or not corners:
+        return evened
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8))
+    beside = {int(labels[corner]) for corner in corners}
+    margin = max(2, round(0.01 * min(height, width)))
+    written = False
+    for label, (x, y, across, down, _) in enumerate(stats.tolist()):
+        if label == 0 or label in beside or max(across, down) < 2 * margin:
+            continue  # paper, surroundings, specks
+        if x < margin or y < margin or x + across > width - margin or y + down > height - margin:
+            return evened
+        written = True
+    if not written:
+        return evened
+    outside = np.isin(labels, list(beside))
+    # With its soft edge, but nothing that is written.
+    around = np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)
+    edge = cv2.dilate(outside.astype(np.uint8), around) > 0
+    return np.where(outside | (edge & ~ink), np.uint8(255), evened)
 
 
 def _ink(evened: Grey) -> NDArray[np.bool_]:

@@ -153,6 +153,34 @@ def test_cut_off_rests_of_neighbouring_lines_are_left_out() -> None:
     assert similar(clean, prepare(picture, SPEC).image) > 0.97
 
 
+@pytest.mark.parametrize("angle", [-5, -1, 2, 4])
+def test_what_lies_beside_the_paper_is_left_out(angle: float) -> None:
+    """A sheet on a dark table, photographed askew."""
+
+    def photograph(table: float) -> np.ndarray:
+        sheet = np.full((600, 800), 205, np.uint8)
+        cv2.putText(sheet, "MARTIN", (180, 330), cv2.FONT_HERSHEY_SIMPLEX, 3, 50, 7, cv2.LINE_AA)
+        turned = cv2.getRotationMatrix2D((400, 300), angle, 1)
+        return np.asarray(cv2.warpAffine(sheet, turned, (800, 600), borderValue=table), np.uint8)
+
+    expected = prepare(photograph(205), SPEC).image
+    for table in (120, 30):
+        found = prepare(photograph(table), SPEC).image
+        assert abs(found.shape[1] - expected.shape[1]) <= 2
+        width = min(found.shape[1], expected.shape[1])
+        assert similar(found[:, :width], expected[:, :width]) > 0.9
+
+
+def test_writing_that_reaches_into_a_corner_is_not_left_out() -> None:
+    picture = write_word("LEO", height=160, width=300)
+    rows, columns = np.flatnonzero((picture < 128).any(1)), np.flatnonzero((picture < 128).any(0))
+    tight = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    large = cv2.resize(tight, None, fx=9, fy=9, interpolation=cv2.INTER_LINEAR)
+    assert min(large.shape) >= 120
+    evened = trace(large, SPEC)[1][2].image
+    assert (evened[-1, :3] < 128).all()  # the corner of the L
+
+
 def test_accents_stay_with_their_letters() -> None:
     picture = np.full((80, 300), 255, np.uint8)
     cv2.putText(picture, "EVE", (30, 66), cv2.FONT_HERSHEY_SIMPLEX, 1.1, 0, 3, cv2.LINE_AA)
