@@ -57,13 +57,17 @@ class OnnxEngine:
     Args:
         model: a serialised ONNX model.
         threads: that share one call.
+        alone: run each picture of a batch by itself. Recurrent layers of 8 bits scale their
+            inputs by the largest in the batch, so that a reading would depend on its neighbours.
 
     Raises:
         ValueError: ONNX Runtime refuses the model.
     """
 
-    def __init__(self, model: bytes, threads: int = 1) -> None:
+    def __init__(self, model: bytes, threads: int = 1, alone: bool = False) -> None:
         import onnxruntime
+
+        self._alone = alone
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -89,6 +93,8 @@ class OnnxEngine:
         )
 
     def __call__(self, images: Grey) -> Floats:
+        if self._alone and len(images) > 1:
+            return np.concatenate([self(images[i : i + 1]) for i in range(len(images))])
         (logits,) = self._session.run([self._output.name], {self._input.name: images})
         return np.asarray(logits, np.float32)
 
@@ -129,7 +135,7 @@ def load_engine(folder: Path, name: str | None = None) -> tuple[Spec, Engine]:
     spec, data = load_onnx(folder, name)
     file = f"{folder.name}/{ONNX_FILES[name]}"
     try:
-        engine = OnnxEngine(data)
+        engine = OnnxEngine(data, alone=name == "int8")
     except ValueError as error:
         raise ModelFolderError(f"{file} cannot be used: {error}") from error
     if not engine.fits(spec):

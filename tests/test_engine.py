@@ -15,7 +15,7 @@ from hwr.dataset import SPLITS, open_dataset
 from hwr.engine import BATCH, Engine, KerasEngine, OnnxEngine, batches_by_width, load_engine
 from hwr.image import load_image
 from hwr.model_folder import ModelFolderError
-from hwr.preprocess import prepare
+from hwr.preprocess import pad, prepare
 from hwr.recognizer import MODEL, SAMPLES, Recognizer
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +40,19 @@ def test_both_engines_read_all_validation_samples_alike() -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-4)
         for a, b in zip(ours, theirs, strict=True):
             assert greedy_text(a, spec.alphabet) == greedy_text(b, spec.alphabet)
+
+
+def test_8_bits_read_a_picture_the_same_whatever_stands_beside_it() -> None:
+    spec, int8 = load_engine(MODEL, "int8")
+    samples = open_dataset(SAMPLES, "test", spec.alphabet).samples[:12]
+    images = [pad(prepare(load_image(s.path).pixels, spec).image, spec) for s in samples]
+    width = max(image.shape[1] for image in images)
+    batch = np.stack(
+        [np.pad(i, ((0, 0), (0, width - i.shape[1])), constant_values=255) for i in images]
+    )
+    together = int8(batch)
+    for number in range(len(batch)):
+        np.testing.assert_array_equal(int8(batch[number : number + 1])[0], together[number])
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 4), (3, 16, 36), (2, 16, 128)])
