@@ -501,6 +501,16 @@ def _read_all(page: Page, *paths: Path) -> None:
     page.locator("#batch-read").click()
 
 
+def _correct_in_table(page: Page, file: str, text: str) -> None:
+    cells = page.locator("#batch-table [data-testid^='cell-']")
+    cell = cells.filter(has_text=file).last.get_attribute("data-testid")
+    assert cell is not None
+    page.get_by_test_id(cell.rsplit("-", 1)[0] + "-2").last.dblclick()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+
+
 def test_a_batch_is_read_corrected_and_downloaded(
     page: Page, tmp_path: Path, read: Callable[[Path], dict[str, Any]]
 ) -> None:
@@ -527,13 +537,7 @@ def test_a_batch_is_read_corrected_and_downloaded(
     expect(label).not_to_have_text(f"The name in {corrected}", timeout=1000 * PATIENCE)
     # The next one is corrected in the table.
     second = label.inner_text().removeprefix("The name in ")
-    cells = page.locator("#batch-table [data-testid^='cell-']")
-    cell = cells.filter(has_text=second).last.get_attribute("data-testid")
-    assert cell is not None
-    page.get_by_test_id(cell.rsplit("-", 1)[0] + "-2").last.dblclick()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("ZOE")
-    page.keyboard.press("Enter")
+    _correct_in_table(page, second, "ZOE")
     expect(status).to_contain_text("2 checked", timeout=1000 * PATIENCE)
 
     texts = {path.name: read(path)["text"] for path in paths} | {"broken.jpg": ""}
@@ -564,20 +568,16 @@ def test_who_types_ahead_of_the_page_confirms_what_is_seen(page: Page, tmp_path:
     # The keyboard alone: after the button the name has the focus.
     name = page.locator("#batch-name textarea, #batch-name input").first
     expect(name).to_be_focused()
+    label = page.locator("#batch-name label span").first
+    expect(label).to_contain_text("The name in ", timeout=1000 * PATIENCE)
+    first = label.inner_text()
     for _ in range(3):
         name.press("Enter")
     expect(status).to_contain_text(re.compile("[1-3] checked"), timeout=1000 * PATIENCE)
     # A correction in the table stays, though its row is confirmed above the table afterwards.
-    label = page.locator("#batch-name label span").first
-    expect(label).to_contain_text("The name in ", timeout=1000 * PATIENCE)
+    expect(label).not_to_have_text(first, timeout=1000 * PATIENCE)
     edited = label.inner_text().removeprefix("The name in ")
-    cells = page.locator("#batch-table [data-testid^='cell-']")
-    cell = cells.filter(has_text=edited).last.get_attribute("data-testid")
-    assert cell is not None
-    page.get_by_test_id(cell.rsplit("-", 1)[0] + "-2").last.dblclick()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("ZOE")
-    page.keyboard.press("Enter")
+    _correct_in_table(page, edited, "ZOE")
     expect(name).to_have_value("ZOE", timeout=1000 * PATIENCE)
     page.locator("#batch-accept").click()
     lines = _save(page, "jsonl", tmp_path).read_text(encoding="utf-8").splitlines()
