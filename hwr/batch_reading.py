@@ -182,7 +182,8 @@ def _contents(sources: Sequence[Source]) -> list[Path | bytes | str]:
             for i, content in zip(positions, read_members(path, places), strict=True):
                 contents[i] = content if isinstance(content, bytes) else str(content)
         except ArchiveError as error:
-            contents = [str(error) if i in positions else c for i, c in enumerate(contents)]
+            for i in positions:
+                contents[i] = str(error)
     return contents
 
 

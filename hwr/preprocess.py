@@ -194,9 +194,11 @@ def _without_surroundings(evened: Grey) -> Grey:
     edges. Where it does not, and in pictures as low as a cut-out line, nothing is changed.
     """
     height, width = evened.shape
+    if min(height, width) < LEAST_PHOTO:
+        return evened
     ink = _ink(evened)
     corners = [(y, x) for y in (0, -1) for x in (0, -1) if ink[y, x]]
-    if min(height, width) < LEAST_PHOTO or not corners:
+    if not corners:
         return evened
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8))
     beside = {int(labels[corner]) for corner in corners}

@@ -139,7 +139,7 @@ class Recognizer:
                 or names; None or an empty text where anything can.
             prior: whether to lean towards what looks like a name; "auto" as the model folder
                 says. A roster takes its place.
-            details: whether steps, letters and timeline are wanted, a fifth of the time.
+            details: whether steps, letters and timeline are wanted; that takes a sixth longer.
 
         Raises:
             hwr.image.ImageError: the picture cannot be used; the message says why.
