@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.thinning import redraw
+
 Grey = NDArray[np.uint8]
 
 
@@ -25,6 +27,7 @@ class Strength:
         slant: standard deviation of the horizontal shear.
         turn: standard deviation of the rotation in degrees.
         bend: standard deviation of the elastic displacement in pixels.
+        pen: probability that the strokes are drawn anew by a pen of even width, as on a pad.
         thickness: probability of thicker or thinner strokes.
         tone: probability of fainter ink, of another gamma, of blur, of noise (each).
         mask: probability that a narrow bar or a patch is erased.
@@ -35,6 +38,7 @@ class Strength:
     slant: float = 0.18
     turn: float = 1.2
     bend: float = 1.1
+    pen: float = 0.3
     thickness: float = 0.35
     tone: float = 0.2
     mask: float = 0.15
@@ -51,7 +55,10 @@ def augment(
 ) -> Grey:
     """Return another plausible (H, W') uint8 image of the same writing, W' <= max_width."""
     image = _deform(image, rng, max_width, strength)
-    if rng.random() < strength.thickness:
+    if rng.random() < strength.pen:
+        # Widths around 1.6 pixels; a wide pen would fill the loops of small writing.
+        image = redraw(image, float(np.clip(np.exp(rng.normal(0.45, 0.4)), 0.8, 3.2)))
+    elif rng.random() < strength.thickness:
         image = _thicken(image, rng)
     image = _retone(image, rng, strength.tone)
     if rng.random() < strength.mask:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import write_word
@@ -9,7 +11,8 @@ from hwr.preprocess import prepare
 from hwr.spec import Spec
 
 IMAGE = prepare(write_word("MARTIN"), Spec()).image
-STILL = Strength(stretch=0, size=0, slant=0, turn=0, bend=0, thickness=0, tone=0, mask=0)
+STILL = Strength(stretch=0, size=0, slant=0, turn=0, bend=0, pen=0, thickness=0, tone=0, mask=0)
+PEN = replace(STILL, pen=1)
 
 
 def test_same_seed_same_image() -> None:
@@ -32,7 +35,7 @@ def test_most_of_the_ink_stays_in_the_picture() -> None:
     """What is pushed over the edge would be missing from the picture but not from the label."""
     kept = []
     for seed in range(200):
-        strength = Strength(thickness=0, tone=0, mask=0)
+        strength = Strength(pen=0, thickness=0, tone=0, mask=0)
         image = augment(IMAGE, np.random.default_rng(seed), max_width=640, strength=strength)
         share = (255.0 - image).sum() / (255.0 - IMAGE).sum()
         kept.append(share * IMAGE.shape[1] / image.shape[1])
@@ -51,3 +54,12 @@ def test_the_image_given_is_not_changed() -> None:
     for seed in range(30):
         augment(IMAGE, np.random.default_rng(seed), max_width=640)
     assert (before == IMAGE).all()
+
+
+def test_a_pen_draws_the_strokes_anew() -> None:
+    """All of the ink is black, and as much of it as a pen of a plausible width leaves."""
+    faint = (255 - 0.5 * (255.0 - IMAGE)).astype(np.uint8)
+    for seed in range(20):
+        drawn = augment(faint, np.random.default_rng(seed), max_width=640, strength=PEN)
+        assert drawn.min() < 0.7 * faint.min()
+        assert 0.1 < (255.0 - drawn).sum() / (255.0 - IMAGE).sum() < 2.5
