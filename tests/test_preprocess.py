@@ -7,6 +7,7 @@ from conftest import write_word
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
+from hwr import preprocess
 from hwr.preprocess import MARGIN, pad, padded_width, prepare, trace
 from hwr.spec import Spec
 
@@ -207,3 +208,17 @@ def test_ink_is_black_and_paper_white_in_the_prepared_image() -> None:
     image = prepare(write_word("MARTIN") // 2 + 60, SPEC).image
     assert np.percentile(image, 75) == 255
     assert image.min() < 64
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.45, 0.6])
+def test_the_paper_is_the_median_around(share: float) -> None:
+    """Also where the answer is known without looking for it, because most of it is white."""
+    rng = np.random.default_rng(7)
+    grey = np.full((21, 120), 250, np.uint8)
+    inked = rng.random(grey.shape) < share * np.linspace(0.5, 1.5, 120)
+    grey[inked] = rng.integers(0, 240, inked.sum())
+    framed = np.pad(grey, 20, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(framed, (41, 41))
+    median = np.median(windows, axis=(2, 3)).astype(np.uint8)
+    assert (preprocess._paper(grey) == cv2.blur(median, (9, 9))).all()
+    assert (median == 250).all() == (share < 0.3)
