@@ -22,13 +22,14 @@ class Settings:
         model: model folder.
         engine: see `hwr.engine.load_engine`.
         roster: the names that can occur, or None.
-        prior: see `hwr.recognizer.Recognizer.read`.
+        prior, careful: see `hwr.recognizer.Recognizer.read`.
     """
 
     model: Path
     engine: str | None = None
     roster: tuple[str, ...] | None = None
     prior: PriorChoice = "auto"
+    careful: bool = False
 
 
 class BulkReader:
@@ -45,6 +46,7 @@ class BulkReader:
         if settings.roster is not None:
             self._roster = Roster.of(settings.roster, recognizer.spec.alphabet)
         self._prior = settings.prior
+        self._careful = settings.careful
 
     @classmethod
     def load(cls, settings: Settings) -> BulkReader:
@@ -69,7 +71,9 @@ class BulkReader:
 
     def _read(self, entries: Sequence[Entry]) -> list[Row]:
         contents = [e.content for e in entries if e.content is not None]
-        results = self._recognizer.read_many(contents, roster=self._roster, prior=self._prior)
+        results = self._recognizer.read_many(
+            contents, roster=self._roster, prior=self._prior, careful=self._careful
+        )
         return [Row.of(entry, self._result(entry, results)) for entry in entries]
 
     @staticmethod

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hwr.decoder import PriorChoice
     from hwr.evaluation import Evaluation
     from hwr.metrics import Score
-    from hwr.names import Roster
     from hwr.recognizer import Recognizer
 
 
@@ -59,6 +58,12 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     read.add_argument(
         "--figure", type=Path, metavar="PNG", help="draw the reading of the one FILE into it"
     )
+    read.add_argument(
+        "--careful",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="read what is not sure once more in several views (default: do)",
+    )
     read.set_defaults(command=read_files)
 
     add_transcribe(commands, [common, model, engine, expected])
@@ -86,6 +91,9 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--record",
         action="store_true",
         help="write the figures into the model folder's metrics.json and model card",
+    )
+    evaluate.add_argument(
+        "--careful", action="store_true", help="read what is not sure once more in several views"
     )
     evaluate.set_defaults(command=evaluate_split)
 
@@ -215,9 +223,9 @@ def read_files(args: argparse.Namespace) -> int:
     roster = Roster.read(args.roster, recognizer.spec.alphabet) if args.roster else None
     prior: PriorChoice = "auto" if args.prior is None else args.prior
     if args.figure:
-        _draw(recognizer, files, roster, prior, args.figure)
+        _draw(recognizer, files, args.figure, roster=roster, prior=prior, careful=args.careful)
     rows = []
-    results = recognizer.read_many(files, roster=roster, prior=prior)
+    results = recognizer.read_many(files, roster=roster, prior=prior, careful=args.careful)
     for file, result in zip(files, results, strict=True):
         if isinstance(result, ImageError):
             row = {"file": file, "text": None, "confidence": None, "error": str(result)}
@@ -247,13 +255,7 @@ def read_files(args: argparse.Namespace) -> int:
     return 2 if any(row["error"] for row in rows) else 0
 
 
-def _draw(
-    recognizer: Recognizer,
-    files: list[str],
-    roster: Roster | None,
-    prior: PriorChoice,
-    out: Path,
-) -> None:
+def _draw(recognizer: Recognizer, files: list[str], out: Path, **options: Any) -> None:
     """Draw the reading of the one file into a PNG file, written whole or not at all."""
     from PIL import Image
 
@@ -263,7 +265,7 @@ def _draw(
     if len(files) != 1:
         raise ValueError(f"--figure draws one reading; give one picture. Received: {len(files)}")
     try:
-        figure = recognizer.read(files[0], roster=roster, prior=prior).draw()
+        figure = recognizer.read(files[0], **options).draw()
     except ImageError:
         return  # told with the readings
     with replacing(out) as stream:
@@ -359,7 +361,7 @@ def evaluate_split(args: argparse.Namespace) -> int:
     if args.known:
         lists[args.known.name] = {fold(name) for name in read_names(args.known, alphabet)}
     empty = {} if args.empty is None else read_empty_fields(recognizer, args.empty)
-    result = evaluate(recognizer, dataset, gold)
+    result = evaluate(recognizer, dataset, gold, careful=args.careful)
     summary = summarise(result, dataset, lists)
     if empty:
         summary["empty_fields"] = empty
@@ -367,7 +369,9 @@ def evaluate_split(args: argparse.Namespace) -> int:
         told = {key: value for key, value in summary.items() if key != "errors"}
         print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        _print_evaluation(result, dataset.folder.name, args.split)
+        how = ", the unsure ones once more in several views" if args.careful else ""
+        print(f"{dataset.folder.name}, {args.split} split, greedy reading, no list of names{how}")
+        _print_evaluation(result)
         _print_empty_fields(empty)
     if args.report:
         write_report(args.report, summary, dataset)
@@ -378,8 +382,7 @@ def evaluate_split(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_evaluation(result: Evaluation, name: str, split: str) -> None:
-    print(f"{name}, {split} split, greedy reading, no list of names")
+def _print_evaluation(result: Evaluation) -> None:
     dropped = ", ".join(f"{count} {reason}" for reason, count in result.dropped.items())
     print(f"dropped             {dropped or 'none'}")
     for failure in result.failures:

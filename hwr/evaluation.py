@@ -77,8 +77,13 @@ class Evaluation:
         return values
 
 
-def evaluate(recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None) -> Evaluation:
+def evaluate(
+    recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None, *, careful: bool = False
+) -> Evaluation:
     """Read the usable pictures of a split, greedily and without a list, and score them.
+
+    Args:
+        careful: see `hwr.recognizer.Recognizer.read`.
 
     Raises:
         DatasetError: no picture is left to score.
@@ -94,9 +99,9 @@ def evaluate(recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None)
         # A re-reading may find a name where the label says EMPTY.
         rows += [d.sample for d in dataset.dropped if d.sample.path.name in gold]
     rows = [row for row in rows if row.path.is_file()]
-    results = list(
-        zip(rows, recognizer.read_many((row.path for row in rows), greedy=True), strict=True)
-    )
+    paths = (row.path for row in rows)
+    readings = recognizer.read_many(paths, greedy=True, careful=careful)
+    results = list(zip(rows, readings, strict=True))
     failures = [f"{row.path.name}: {r}" for row, r in results if isinstance(r, ImageError)]
     read, gold_dropped = [], dict.fromkeys(REMARKS, 0)
     for row, r in results:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.confidence import SURE, Confidence, load_confidence, percent
-from hwr.ctc import Candidate, Letter, Timeline
+from hwr.ctc import Candidate, Floats, Grey, Letter, Timeline
 from hwr.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding, PriorChoice
 from hwr.engine import Engine, batches_by_width, load_engine, usable_cores
@@ -25,6 +25,7 @@ from hwr.image import ImageError, load_image
 from hwr.names import Roster
 from hwr.preprocess import Prepared, Step, pad, prepare, trace
 from hwr.spec import Spec
+from hwr.views import VIEWS, blend
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -130,6 +131,7 @@ class Recognizer:
         roster: Roster | str | Iterable[str] | None = None,
         prior: PriorChoice = "auto",
         details: bool = True,
+        careful: bool = False,
     ) -> Reading:
         """Read one picture and keep the preprocessing steps.
 
@@ -140,6 +142,8 @@ class Recognizer:
             prior: whether to lean towards what looks like a name; "auto" as the model folder
                 says. A roster takes its place.
             details: whether steps, letters and timeline are wanted; that takes a sixth longer.
+            careful: read a picture whose reading is not sure once more in several views, see
+                `hwr.views`; that takes five times as long for such a picture.
 
         Raises:
             hwr.image.ImageError: the picture cannot be used; the message says why.
@@ -157,6 +161,9 @@ class Recognizer:
         if logits is not None:
             image = prepared.image if details else None
             decoding = self.decoder.decode(logits, image, roster=expected, prior=prior)
+            if careful and not self._sure(decoding):
+                logits = self._look_again(prepared.image, logits)
+                decoding = self.decoder.decode(logits, image, roster=expected, prior=prior)
         seen = logits if details else None
         return self._reading(prepared, decoding, steps, picture.notes, start, seen)
 
@@ -167,6 +174,7 @@ class Recognizer:
         roster: Roster | str | Iterable[str] | None = None,
         prior: PriorChoice = "auto",
         greedy: bool = False,
+        careful: bool = False,
     ) -> Iterator[Reading | ImageError]:
         """Read many pictures, in their order; a picture that cannot be used yields its error.
 
@@ -174,13 +182,14 @@ class Recognizer:
         equal those of `read` without details.
 
         Args:
-            roster, prior: see `read`.
+            roster, prior, careful: see `read`.
             greedy: take the text of the best path, whatever roster and prior say.
 
         Raises:
             hwr.names.RosterError: the roster cannot be used.
         """
         expected = self.roster(roster)
+        decode = partial(self.decoder.decode, roster=expected, prior=prior, greedy=greedy)
         sources = iter(sources)
         pool = ThreadPoolExecutor(usable_cores())
         try:
@@ -198,11 +207,14 @@ class Recognizer:
                 # so that no core waits for the other.
                 loading = self._load_chunk(pool, sources)
                 decodings: dict[int, Decoding] = {}
+                again: dict[int, Future[Floats]] = {}
                 for positions, future in running:
                     for position, logits in zip(positions, future.result(), strict=True):
-                        decodings[inked[position]] = self.decoder.decode(
-                            logits, roster=expected, prior=prior, greedy=greedy
-                        )
+                        decoding = decodings[inked[position]] = decode(logits)
+                        if careful and not self._sure(decoding):
+                            image = images[position]
+                            again[inked[position]] = pool.submit(self._look_again, image, logits)
+                decodings |= {i: decode(future.result()) for i, future in again.items()}
                 # The time of the chunk, shared evenly: pictures of a batch are read together.
                 share = (time.perf_counter() - start) / len(loaded)
                 for i, item in enumerate(loaded):
@@ -231,6 +243,18 @@ class Recognizer:
         """Return (B, W / 4, classes) float32 logits of (B, height, W) uint8 padded images."""
         return self._engine(np.ascontiguousarray(images, np.uint8))
 
+    def _sure(self, decoding: Decoding) -> bool:
+        return decoding.confidence >= self.decoder.confidence.sure
+
+    def _look_again(self, image: Grey, logits: Floats) -> Floats:
+        """Return what the network says in the mean of the views of a prepared image.
+
+        Args:
+            logits: what it said of the image itself.
+        """
+        batch = np.stack([pad(view.of(image), self.spec) for view in VIEWS])
+        return blend([logits, *self.logits(batch)])
+
     def _load_chunk(
         self, pool: ThreadPoolExecutor, sources: Iterator[Any]
     ) -> list[Future[tuple[Notes, Prepared] | ImageError]]:
@@ -257,7 +281,7 @@ class Recognizer:
         steps: list[Step],
         notes: Notes,
         start: float,
-        logits: NDArray[np.float32] | None = None,
+        logits: Floats | None = None,
     ) -> Reading:
         said = decoding or Decoding("", 1.0, (), (Candidate("", 1.0),))
         return Reading(
@@ -303,6 +327,8 @@ def predict(
 ) -> Reading:
     """Read the dataset picture with `index`, as the original project's `predict(10261)`.
 
+    What is not sure is read once more in several views, as on the page.
+
     Args:
         index: the number in the picture's file name (TRAIN_10261.jpg is 10261).
         split: "train", "validation" or "test".
@@ -314,4 +340,4 @@ def predict(
     """
     recognizer = default_recognizer()
     dataset = open_dataset(data or default_data(), split, recognizer.spec.alphabet)
-    return recognizer.read(dataset.find(index).path)
+    return recognizer.read(dataset.find(index).path, careful=True)

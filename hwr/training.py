@@ -419,6 +419,11 @@ class Trainer:
 
 def validate(reader: keras.Model, images: PreparedSet, spec: Spec) -> Score:
     """Return the score of greedy readings of a prepared set."""
+    return score([s.text for s in images.samples], read_greedily(reader, images, spec))
+
+
+def read_greedily(reader: keras.Model, images: PreparedSet, spec: Spec) -> list[str]:
+    """Return the text of the best path of every picture of a prepared set."""
     texts = [""] * len(images)
     pictures = [images.image(i) for i in range(len(images))]
     for positions, batch in batches_by_width(pictures, spec, VALIDATED):
@@ -428,7 +433,7 @@ def validate(reader: keras.Model, images: PreparedSet, spec: Spec) -> Score:
         logits = np.asarray(reader.predict_on_batch(batch[..., None].astype(np.float32)))
         for position, steps in zip(positions, logits, strict=False):
             texts[position] = greedy_text(steps, spec.alphabet).strip()
-    return score([s.text for s in images.samples], texts)
+    return texts
 
 
 def _array(variable: Any) -> NDArray[Any]:

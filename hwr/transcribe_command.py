@@ -36,6 +36,9 @@ def add_transcribe(commands: Any, parents: list[argparse.ArgumentParser]) -> Non
         help="folder, pattern such as 'scans/*.png', CSV file of paths, ZIP or Parquet file",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the rows")
+    parser.add_argument(
+        "--careful", action="store_true", help="read what is not sure once more in several views"
+    )
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="(%(default)s)")
     parser.add_argument(
         "--column", help="of a CSV file with paths, or of a Parquet file with pictures"
@@ -67,7 +70,8 @@ def transcribe_sources(args: argparse.Namespace) -> int:
         raise ValueError(f"--workers is at least 1. Received: {args.workers}")
     prior: PriorChoice = "auto" if args.prior is None else args.prior
     roster = tuple(read_entries(args.roster)) if args.roster else None
-    settings = Settings((args.model or default_model()).resolve(), args.engine, roster, prior)
+    model = (args.model or default_model()).resolve()
+    settings = Settings(model, args.engine, roster, prior, args.careful)
     read_all: ReadAll = partial(read_locally, settings=settings, workers=args.workers)
     if args.ray or args.ray_address:
         read_all = _on_cluster(args, settings)

@@ -168,6 +168,7 @@ def facts(settings: Settings) -> dict[str, Any]:
         "engine": settings.engine or "onnx",
         "roster": roster,
         "prior": settings.prior,
+        "careful": settings.careful,
     }
 
 

@@ -448,8 +448,12 @@ def test_a_bad_model_folder_ends_the_program(
 
 def test_reads_wait_for_the_model_and_pass_its_error_on() -> None:
     class Recognizer:
-        read = staticmethod(measure)
+        @staticmethod
+        def read(source: Any, careful: bool = False) -> Reading:
+            cared.append(careful)
+            return measure(source)
 
+    cared: list[bool] = []
     gate = threading.Event()
 
     def load() -> Recognizer:
@@ -465,6 +469,7 @@ def test_reads_wait_for_the_model_and_pass_its_error_on() -> None:
     gate.set()
     thread.join(10)
     assert [answer.text for answer in answers] == ["W 44"]
+    assert cared[-1]
 
 
 def test_a_failed_load_is_raised_by_the_read() -> None:

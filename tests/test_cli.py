@@ -28,7 +28,7 @@ def test_read_prints_json_and_fails_where_one_file_does(
     Path(bad).write_text("I am a text file")
     assert main(["read", good, bad, "--json", "--model", str(tiny_model)]) == 2
     first, second = json.loads(capsys.readouterr().out)
-    reading = Recognizer.load(tiny_model).read(good)
+    reading = Recognizer.load(tiny_model).read(good, careful=True)
     assert first == {
         "file": good,
         "text": reading.text,
@@ -45,6 +45,12 @@ def test_read_prints_json_and_fails_where_one_file_does(
     assert second["file"] == bad
     assert second["text"] is None
     assert second["error"]
+    assert main(["read", good, "--json", "--no-careful", "--model", str(tiny_model)]) == 0
+    hasty = Recognizer.load(tiny_model).read(good)
+    assert json.loads(capsys.readouterr().out)[0]["confidence"] == pytest.approx(
+        hasty.confidence, abs=1e-4
+    )
+    assert hasty.candidates != reading.candidates
     assert main(["read", good, "--model", str(tiny_model)]) == 0
     assert capsys.readouterr().out.startswith(f"{good}\t{reading.text}\t")
 

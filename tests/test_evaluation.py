@@ -19,7 +19,7 @@ class Fake:
 
     answers: dict[str, str]
 
-    def read_many(self, paths, *, greedy):  # type: ignore[no-untyped-def]
+    def read_many(self, paths, *, greedy, careful):  # type: ignore[no-untyped-def]
         for path in paths:
             if path.name not in self.answers:
                 yield ImageError("damaged", "It is damaged.")

@@ -1,4 +1,7 @@
-"""The reader: a recognizer that is loaded while the page is already being served."""
+"""The reader: a recognizer that is loaded while the page is already being served.
+
+It reads carefully: a person who waits for one name does not notice the time of a second look.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +45,11 @@ class Reader:
 
     def __call__(self, source: Any, **options: Any) -> Reading:
         """Read one picture, as `Recognizer.read`; what went wrong at loading is raised here."""
-        return self._recognizer.result().read(source, **options)
+        return self._recognizer.result().read(source, careful=True, **options)
 
     def read_many(self, sources: Iterable[Any], **options: Any) -> Iterator[Reading | ImageError]:
         """Read many pictures, as `Recognizer.read_many`."""
-        return self._recognizer.result().read_many(sources, **options)
+        return self._recognizer.result().read_many(sources, careful=True, **options)
 
     def _run(self, load: Callable[[], Recognizes]) -> None:
         try:

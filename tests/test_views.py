@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import write_word
+
+from hwr.confidence import Confidence
+from hwr.dataset import open_dataset
+from hwr.decoder import Decoder
+from hwr.preprocess import prepare
+from hwr.recognizer import SAMPLES, Recognizer
+from hwr.spec import Spec
+from hwr.views import VIEWS, View, blend
+
+SPEC = Spec()
+IMAGE = prepare(write_word("MARTIN"), SPEC).image
+
+
+def test_a_plain_view_is_the_image() -> None:
+    assert (View().of(IMAGE) == IMAGE).all()
+
+
+def test_views_move_lean_and_shrink() -> None:
+    image = np.full((41, 60), 255, np.uint8)
+    image[10:31, 30] = 0  # an upright stroke of 21 rows around the middle
+    assert (View(shift=3).of(image)[13:34, 30] == 0).all()
+    assert np.flatnonzero(View(size=0.5).of(image)[:, 30] < 128) == pytest.approx(
+        np.arange(15, 26), abs=1
+    )
+    ink = 255.0 - View(lean=0.5).of(image)
+    places = (ink * np.arange(60)).sum(axis=1)[10:31] / ink.sum(axis=1)[10:31]
+    assert places == pytest.approx(30 - 0.5 * (np.arange(10, 31) - 20), abs=0.1)
+
+
+def test_views_keep_the_shape_and_most_of_the_ink() -> None:
+    assert len(set(VIEWS)) == len(VIEWS) >= 3
+    for view in VIEWS:
+        seen = view.of(IMAGE)
+        assert (seen.shape, seen.dtype) == (IMAGE.shape, np.uint8)
+        assert (seen != IMAGE).any()
+        assert 0.8 < (255.0 - seen).sum() / (255.0 - IMAGE).sum() < 1.1
+
+
+def test_blend_is_the_normalised_geometric_mean() -> None:
+    one, two = np.log([[0.8, 0.1, 0.1]]), np.log([[0.2, 0.2, 0.6]])
+    product = np.sqrt([0.16, 0.02, 0.06])
+    assert np.exp(blend([one, two + 5])) == pytest.approx(product[None] / product.sum())
+
+
+class Engine:
+    """Says A of every picture, unsurely of the first look and surely of all views."""
+
+    def __init__(self, first: float, later: float) -> None:
+        self.chances = [first, later]
+        self.seen: list[int] = []
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        a = self.chances[min(1, len(self.seen))]
+        self.seen.append(len(images))
+        logits = np.zeros((len(images), images.shape[2] // 4, SPEC.alphabet.classes))
+        logits[:, :, 0] = 20
+        ids = SPEC.alphabet.encode("AB")
+        logits[:, 3] = -20
+        logits[:, 3, ids] = np.log([a, 1 - a])
+        return logits.astype(np.float32)
+
+
+def reader(engine: Engine) -> Recognizer:
+    recognizer = Recognizer(SPEC, engine)
+    recognizer.decoder = Decoder(SPEC.alphabet, replace(Confidence(), sure=0.9))
+    return recognizer
+
+
+@pytest.mark.parametrize("details", [True, False])
+def test_only_what_is_unsure_is_looked_at_again(details: bool) -> None:
+    picture = write_word("MARTIN")
+    sure = Engine(0.95, 0.2)
+    reading = reader(sure).read(picture, careful=True, details=details)
+    assert (reading.text, sure.seen) == ("A", [1])
+    hasty = Engine(0.6, 0.1)
+    assert reader(hasty).read(picture, details=details).text == "A"
+    assert hasty.seen == [1]
+    careful = Engine(0.6, 0.1)
+    reading = reader(careful).read(picture, careful=True, details=details)
+    assert (reading.text, careful.seen) == ("B", [1, len(VIEWS)])
+    odds = np.log(0.4 / 0.6) + len(VIEWS) * np.log(0.9 / 0.1)
+    expected = 1 / (1 + np.exp(-odds / (1 + len(VIEWS))))
+    assert reading.confidence == pytest.approx(expected, abs=1e-4)
+    if details:
+        assert reading.timeline is not None
+        b = reading.timeline.probabilities[3, SPEC.alphabet.encode("B")[0]]
+        assert b == pytest.approx(expected, abs=1e-4)
+
+
+def test_many_are_read_as_one_by_one() -> None:
+    recognizer = Recognizer.load()
+    files = [s.path for s in open_dataset(SAMPLES, "validation", recognizer.spec.alphabet)]
+    many = list(recognizer.read_many(files, careful=True))
+    alone = [recognizer.read(file, careful=True, details=False) for file in files]
+    assert [r.candidates for r in many] == [r.candidates for r in alone]
+    hasty = list(recognizer.read_many(files))
+    sure = recognizer.decoder.confidence.sure
+    for first, second in zip(hasty, many, strict=True):
+        assert (first.confidence < sure) == (first.candidates != second.candidates)
+    assert any(r.confidence < sure for r in hasty)
