@@ -31,6 +31,9 @@ beginning, there is a narrow peak, so peaks stand left of the middle of their le
 letters side by side are merged, then the blanks are dropped, and what remains is the name; two L
 in a row need a blank between them. This is called connectionist temporal classification, CTC.
 
+**A second look.** What is not sure is read again, leaning a little to either side, smaller, higher
+and lower. The curves and the name then come from the mean of all six readings.
+
 **Two kinds of percentages.** That of a letter is what the network makes of the ink by itself.
 That of a name also takes into account what names look like, or the names that you expect, and is
 adjusted so that of all names with 80 % about 80 in 100 are right.
