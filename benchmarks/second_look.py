@@ -1,0 +1,95 @@
+"""What a second look is worth, and what it costs: python -m benchmarks.second_look --data DIR
+
+Reads a split once as `read_many` does and once with `careful`, as the page does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from rapidfuzz.distance.Levenshtein import distance
+
+from benchmarks.rosters import calibration_error
+from hwr.dataset import Sample, open_dataset, share_out
+from hwr.evaluation import nearest, plain_hyphens, read_gold
+from hwr.metrics import wilson_interval
+from hwr.recognizer import Reading, Recognizer
+
+
+def get_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", action="append", required=True, metavar="DIR[:SPLIT]")
+    parser.add_argument("--gold", help="CSV of carefully re-read labels, of the first --data")
+    parser.add_argument(
+        "--aside", action="store_true", help="read the training pictures that are set aside"
+    )
+    parser.add_argument("--model")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table."""
+    args = get_args(argv)
+    recognizer = Recognizer.load(args.model) if args.model else Recognizer.load()
+    gold = read_gold(args.gold) if args.gold else None
+    print("| pictures | n | | exact | 95 % interval | CER | calibration error | ms |")
+    print("|---|---|---|---|---|---|---|---|")
+    for number, entry in enumerate(args.data):
+        folder, _, split = entry.partition(":")
+        dataset = open_dataset(folder, split or "validation", recognizer.spec.alphabet)
+        if args.aside:
+            _, dataset = share_out(open_dataset(folder, "train", recognizer.spec.alphabet))
+        samples = [sample for sample in dataset.samples if sample.path.is_file()]
+        for name, careful in (("one look", False), ("second look", True)):
+            start = time.process_time()
+            paths = [sample.path for sample in samples]
+            readings = list(recognizer.read_many(paths, careful=careful))
+            spent = 1000 * (time.process_time() - start) / len(samples)
+            truths = [(sample.text,) for sample in samples]
+            print(row(f"{dataset.folder.name} | {len(samples)} | {name}", truths, readings, spent))
+            if gold is not None and number == 0:
+                again = [
+                    (read_again(gold, sample), r)
+                    for sample, r in zip(samples, readings, strict=True)
+                ]
+                kept = [(texts, r) for texts, r in again if texts]
+                label = f"the same, read again | {len(kept)} | {name}"
+                print(row(label, [t for t, _ in kept], [r for _, r in kept], spent))
+            if not careful:
+                unsure = np.mean([r.verdict == "please check" for r in readings])  # type: ignore[union-attr]
+        print(f"| of these not sure at first | | {unsure:.0%} | | | | | |")
+    return 0
+
+
+def read_again(gold: dict[str, tuple[str, ...]], sample: Sample) -> tuple[str, ...]:
+    """Return the re-read texts of a sample, none where it holds no name that can be read."""
+    texts = gold.get(sample.path.name, ())
+    return () if texts and texts[0] in ("EMPTY", "UNREADABLE") else texts
+
+
+def row(
+    name: str, truths: Sequence[tuple[str, ...]], readings: Sequence[Reading], spent: float
+) -> str:
+    """Return a row of the table."""
+    edits, letters = [], 0
+    for texts, reading in zip(truths, readings, strict=True):
+        text = plain_hyphens(reading.text)
+        truth = nearest([plain_hyphens(t) for t in texts], text)
+        edits.append(distance(truth, text))
+        letters += len(truth)
+    right = np.array(edits) == 0
+    low, high = wilson_interval(int(right.sum()), len(right))
+    error = calibration_error(np.array([r.confidence for r in readings]), right, equal_size=True)
+    return (
+        f"| {name} | {right.mean():.1%} | {low:.1%} to {high:.1%} | {sum(edits) / letters:.1%} "
+        f"| {error:.3f} | {spent:.1f} |"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
