@@ -369,8 +369,7 @@ def evaluate_split(args: argparse.Namespace) -> int:
         told = {key: value for key, value in summary.items() if key != "errors"}
         print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        how = ", the unsure ones once more in several views" if args.careful else ""
-        print(f"{dataset.folder.name}, {args.split} split, greedy reading, no list of names{how}")
+        print(f"{dataset.folder.name}, {args.split} split, {summary['reading']}")
         _print_evaluation(result)
         _print_empty_fields(empty)
     if args.report:
@@ -392,6 +391,9 @@ def _print_evaluation(result: Evaluation) -> None:
         dropped = ", ".join(f"{count} {reason}" for reason, count in result.gold_dropped.items())
         print(f"against the re-read labels (dropped: {dropped or 'none'})")
         _print_score(result.gold)
+    if result.ceiling is not None:
+        print("the re-read labels against those of the dataset: what no reader can exceed")
+        _print_score(result.ceiling)
 
 
 def _print_empty_fields(kinds: dict[str, dict[str, Any]]) -> None:

@@ -57,6 +57,9 @@ class Evaluation:
         failures: pictures that could not be read, with the reason.
         gold: against the re-read labels, where such were given.
         gold_dropped: pictures the re-reading found EMPTY or UNREADABLE, counted.
+        ceiling: of the re-read labels against those of the dataset: what a reader that is never
+            wrong would reach.
+        careful: see `evaluate`.
         rows: every picture that was read.
     """
 
@@ -66,6 +69,8 @@ class Evaluation:
     gold: Score | None
     gold_dropped: dict[str, int]
     rows: tuple[Row, ...] = ()
+    ceiling: Score | None = None
+    careful: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         values: dict[str, Any] = self.score.to_dict() | {
@@ -74,6 +79,8 @@ class Evaluation:
         }
         if self.gold is not None:
             values["gold"] = self.gold.to_dict() | {"dropped": self.gold_dropped}
+        if self.ceiling is not None:
+            values["ceiling"] = self.ceiling.to_dict()
         return values
 
 
@@ -121,6 +128,8 @@ def evaluate(
     if failures:
         dropped["unreadable file"] = len(failures)
     pairs = [row.gold_pair for row in read if row.gold is not None]
+    labels = [(plain_hyphens(row.sample.text), row.gold) for row in scored if row.gold is not None]
+    ceiling = [(label, nearest(texts, label)) for label, texts in labels]
     return Evaluation(
         score([row.sample.text for row in scored], [row.text for row in scored]),
         dropped,
@@ -128,6 +137,8 @@ def evaluate(
         score(*zip(*pairs, strict=True)) if pairs else None,
         {remark: count for remark, count in gold_dropped.items() if count},
         tuple(read),
+        score(*zip(*ceiling, strict=True)) if ceiling else None,
+        careful,
     )
 
 

@@ -104,7 +104,8 @@ def summarise(
     readings = [row.text for row in rows]
     summary: Summary = {
         "split": dataset.split,
-        "reading": "greedy, no list of names",
+        "reading": "greedy, no list of names"
+        + (", what is not sure once more in several views" if result.careful else ""),
         **result.score.to_dict(),
         "dropped": result.dropped,
         **_confidence([row.confidence for row in rows], _right(rows)),
@@ -119,6 +120,8 @@ def summarise(
             "dropped": result.gold_dropped,
             **_confidence([row.confidence for row in named], _right_by_gold(named)),
         }
+    if result.ceiling is not None:
+        summary["ceiling"] = result.ceiling.to_dict()
     wrong = [row for row in rows if row.text != row.sample.text]
     wrong.sort(key=lambda row: (-row.confidence, row.sample.path.name))
     summary["failures"] = list(result.failures)

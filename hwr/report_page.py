@@ -50,6 +50,7 @@ def report_page(summary: Summary, name: str, pictures: Mapping[int, Path]) -> st
         f"<p>{summary['n']:,} pictures of the {escape(summary['split'])} split; "
         f"{escape(summary['reading'])}. Intervals are of 95 %.</p>",
         _scores(sides),
+        _ceiling(summary.get("ceiling")),
         _dropped(sides),
         "<h2>Parts of the split</h2>",
         _slice_table(summary, low) if summary["slices"] else "<p>Nothing to tell apart.</p>",
@@ -134,6 +135,16 @@ def _scores(sides: Mapping[str, Summary]) -> str:
     return _table("Scores", ("compared with", *head), rows) + (
         '<p class="soft">CER: character errors (misread, too many, left out) over characters. '
         "At their place: the original project's measure.</p>"
+    )
+
+
+def _ceiling(ceiling: Mapping[str, Any] | None) -> str:
+    if ceiling is None:
+        return ""
+    return (
+        f"<p>The re-read labels agree with {ceiling['exact']:.1%} of the published ones, and "
+        f"differ from them by a CER of {ceiling['cer']:.1%}: a reader that is never wrong would "
+        f"score that by the published labels.</p>"
     )
 
 

@@ -60,9 +60,20 @@ def test_scores_against_labels_and_re_read_labels(dataset: Dataset, tmp_path: Pa
     assert result.gold is not None
     assert (result.gold.n, result.gold.exact) == (4, 1.0)
     assert result.gold_dropped == {"UNREADABLE": 1}
+    # A reader that is never wrong: ANNA right, J-LUC right with hyphens folded, TOM right.
+    assert result.ceiling is not None
+    assert (result.ceiling.n, result.ceiling.exact) == (3, 1.0)
     values = result.to_dict()
     assert values["n"] == 3
     assert values["gold"]["exact"] == 1.0
+
+
+def test_what_no_reader_can_exceed(dataset: Dataset) -> None:
+    gold = {"a.png": ("ANNE",), "d.png": ("TOM", "TIM"), "e.png": ("UNREADABLE",)}
+    ceiling = evaluate(Fake(ANSWERS), dataset, gold).ceiling  # type: ignore[arg-type]
+    assert ceiling is not None
+    assert (ceiling.n, ceiling.exact, ceiling.cer) == (2, 0.5, pytest.approx(1 / 7))
+    assert evaluate(Fake(ANSWERS), dataset).ceiling is None  # type: ignore[arg-type]
 
 
 def test_gold_of_other_pictures_is_refused_before_reading(dataset: Dataset) -> None:
