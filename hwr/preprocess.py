@@ -68,15 +68,24 @@ class Prepared:
     contrast: float
 
 
-def prepare(picture: Grey, spec: Spec) -> Prepared:
-    """Return `picture`, (H, W) uint8 of any size and polarity, as the network reads it."""
-    return _run(picture, spec, lambda name, image: None)
+def prepare(picture: Grey, spec: Spec, *, line: int = 0) -> Prepared:
+    """Return `picture`, (H, W) uint8 of any size and polarity, as the network reads it.
+
+    Args:
+        line: which line of writing, 0 the one that looks most like the name; see `count_lines`.
+    """
+    return _run(picture, spec, lambda name, image: None, line)
 
 
-def trace(picture: Grey, spec: Spec) -> tuple[Prepared, list[Step]]:
+def count_lines(picture: Grey) -> int:
+    """Return how many lines of writing `picture`, (H, W) uint8, may hold; at least 1."""
+    return len(_line_rows(_evened(picture, lambda name, image: None)[0], others=True))
+
+
+def trace(picture: Grey, spec: Spec, *, line: int = 0) -> tuple[Prepared, list[Step]]:
     """Return what `prepare` returns and every step on the way; the last is the network's input."""
     steps: list[Step] = []
-    prepared = _run(picture, spec, lambda name, image: steps.append(Step(name, image)))
+    prepared = _run(picture, spec, lambda name, image: steps.append(Step(name, image)), line)
     steps.append(Step("pad", pad(prepared.image, spec)))
     return prepared, steps
 
@@ -98,7 +107,23 @@ def padded_width(width: int, spec: Spec) -> int:
     return -(-width // spec.width_step) * spec.width_step
 
 
-def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None]) -> Prepared:
+def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None], line: int) -> Prepared:
+    evened, contrast = _evened(picture, note)
+    if contrast < LEAST_CONTRAST:
+        blank = np.full((spec.height, spec.width_step), 255, np.uint8)
+        note("scale", blank)
+        return Prepared(blank, True, contrast)
+    band = evened[_line_rows(evened, others=line > 0)[line]]
+    note("band", band)
+    crop = _crop_to_ink(band)
+    note("ink crop", crop)
+    scaled = _scale(crop, spec)
+    note("scale", scaled)
+    return Prepared(scaled, False, contrast)
+
+
+def _evened(picture: Grey, note: Callable[[str, Grey], None]) -> tuple[Grey, float]:
+    """Return dark writing on white paper, and the contrast found."""
     if picture.ndim != 2 or picture.dtype != np.uint8 or picture.size == 0:
         raise ValueError(
             f"A picture is a non-empty (H, W) uint8 array. "
@@ -113,17 +138,7 @@ def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None]) -> Prepar
     evened, contrast = _even(grey, paper)
     evened = _without_surroundings(evened)
     note("even background", evened)
-    if contrast < LEAST_CONTRAST:
-        blank = np.full((spec.height, spec.width_step), 255, np.uint8)
-        note("scale", blank)
-        return Prepared(blank, True, contrast)
-    band = evened[_band_rows(evened)]
-    note("band", band)
-    crop = _crop_to_ink(band)
-    note("ink crop", crop)
-    scaled = _scale(crop, spec)
-    note("scale", scaled)
-    return Prepared(scaled, False, contrast)
+    return evened, contrast
 
 
 def reduce(picture: Grey) -> Grey:
@@ -235,27 +250,40 @@ def _runs(present: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _band_rows(evened: Grey) -> slice:
-    """Return the rows of the line of writing that the picture is about.
+def _line_rows(evened: Grey, *, others: bool) -> list[slice]:
+    """Return the rows of the line of writing that the picture is about, and then of others.
 
     Forms cut out with the lines above and below show rests of them. Rows without ink
     separate lines; accents and dots, small and close to their letters, belong to them.
     Among several lines the name is tall and a little below the middle: prompts are printed
     small and above it, and neighbours are cut off at the edge.
+
+    Args:
+        others: whether other lines are wanted, the likeliest first, cut off or not.
     """
     height = evened.shape[0]
     ink = _ink(evened)
     bands = _lines(_without_cut_off_rests(ink)) or _lines(ink)
     if not bands:
-        return slice(0, height)
+        return [slice(0, height)]
 
     def prominence(band: tuple[int, int]) -> float:
         away = abs((band[0] + band[1]) / 2 / height - NAME_AT)
         return float((band[1] - band[0]) * (1 - away) * (1 if band[0] else CUT_ABOVE))
 
-    top, bottom = max(bands, key=prominence)
-    margin = max(2, round(0.2 * (bottom - top)))
-    return slice(max(0, top - margin), min(height, bottom + margin))
+    def rows(band: tuple[int, int]) -> slice:
+        margin = max(2, round(0.2 * (band[1] - band[0])))
+        return slice(max(0, band[0] - margin), min(height, band[1] + margin))
+
+    chosen = rows(max(bands, key=prominence))
+    if not others:
+        return [chosen]
+    apart = [
+        (top, bottom)
+        for top, bottom in _lines(ink)
+        if min(bottom, chosen.stop) - max(top, chosen.start) <= 0.5 * (bottom - top)
+    ]
+    return [chosen, *(rows(band) for band in sorted(apart, key=prominence, reverse=True))]
 
 
 def _lines(ink: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -23,7 +23,7 @@ from hwr.decoder import Decoder, Decoding, PriorChoice
 from hwr.engine import Engine, batches_by_width, load_engine, usable_cores
 from hwr.image import ImageError, load_image
 from hwr.names import Roster
-from hwr.preprocess import Prepared, Step, pad, prepare, trace
+from hwr.preprocess import Prepared, Step, count_lines, pad, prepare, trace
 from hwr.spec import Spec
 from hwr.views import VIEWS, blend
 
@@ -41,6 +41,11 @@ ROSTERS = 4
 #: Pictures decoded and read together by `Recognizer.read_many`, and bytes of those that are given
 #: as bytes or pixels; memory stays flat.
 CHUNK, CHUNK_BYTES = 256, 64 * 2**20
+
+#: Where a reading is less probable than this, other lines of the picture are read, too, at most so
+#: many, and one that is so many times as probable is taken. Of 4,339 Kaggle training pictures with
+#: several lines that changes 22, 19 for the better and 2 for the worse.
+LOST, LINES, CLEARER = 0.25, 2, 1.5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,18 +157,27 @@ class Recognizer:
         expected = self.roster(roster)
         start = time.perf_counter()
         picture = load_image(source)
+        decode = partial(self.decoder.decode, roster=expected, prior=prior)
+        steps: list[Step] = []
         if details:
             prepared, steps = trace(picture.pixels, self.spec)
         else:
-            prepared, steps = prepare(picture.pixels, self.spec), []
-        logits = None if prepared.blank else self.logits(pad(prepared.image, self.spec)[None])[0]
-        decoding = None
-        if logits is not None:
-            image = prepared.image if details else None
-            decoding = self.decoder.decode(logits, image, roster=expected, prior=prior)
+            prepared = prepare(picture.pixels, self.spec)
+        logits = decoding = None
+        if not prepared.blank:
+            logits = self._logits(prepared)
+            decoding = decode(logits, prepared.image if details else None)
+            line = self._clearer_line(picture.pixels, decoding, decode)
+            if line:
+                if details:
+                    prepared, steps = trace(picture.pixels, self.spec, line=line)
+                else:
+                    prepared = prepare(picture.pixels, self.spec, line=line)
+                logits = self._logits(prepared)
+                decoding = decode(logits, prepared.image if details else None)
             if careful and not self._sure(decoding):
                 logits = self._look_again(prepared.image, logits)
-                decoding = self.decoder.decode(logits, image, roster=expected, prior=prior)
+                decoding = decode(logits, prepared.image if details else None)
         seen = logits if details else None
         return self._reading(prepared, decoding, steps, picture.notes, start, seen)
 
@@ -194,7 +208,7 @@ class Recognizer:
         pool = ThreadPoolExecutor(usable_cores())
         try:
             start = time.perf_counter()
-            loading = self._load_chunk(pool, sources)
+            chunk, loading = self._load_chunk(pool, sources)
             while loading:
                 loaded = [future.result() for future in loading]
                 inked = [i for i, p in enumerate(loaded) if isinstance(p, tuple) and not p[1].blank]
@@ -205,15 +219,20 @@ class Recognizer:
                 ]
                 # Pictures are loaded behind the network, and what it says is decoded meanwhile,
                 # so that no core waits for the other.
-                loading = self._load_chunk(pool, sources)
+                read, (chunk, loading) = chunk, self._load_chunk(pool, sources)
                 decodings: dict[int, Decoding] = {}
                 again: dict[int, Future[Floats]] = {}
                 for positions, future in running:
                     for position, logits in zip(positions, future.result(), strict=True):
-                        decoding = decodings[inked[position]] = decode(logits)
+                        i, image = inked[position], images[position]
+                        decoding = decode(logits)
+                        if decoding.confidence < LOST:
+                            image, logits, decoding = self._found(
+                                read[i], image, logits, decoding, decode
+                            )
+                        decodings[i] = decoding
                         if careful and not self._sure(decoding):
-                            image = images[position]
-                            again[inked[position]] = pool.submit(self._look_again, image, logits)
+                            again[i] = pool.submit(self._look_again, image, logits)
                 decodings |= {i: decode(future.result()) for i, future in again.items()}
                 # The time of the chunk, shared evenly: pictures of a batch are read together.
                 share = (time.perf_counter() - start) / len(loaded)
@@ -243,6 +262,38 @@ class Recognizer:
         """Return (B, W / 4, classes) float32 logits of (B, height, W) uint8 padded images."""
         return self._engine(np.ascontiguousarray(images, np.uint8))
 
+    def _logits(self, prepared: Prepared) -> Floats:
+        return np.asarray(self.logits(pad(prepared.image, self.spec)[None])[0])
+
+    def _clearer_line(
+        self, pixels: Grey, decoding: Decoding, decode: Callable[[Floats], Decoding]
+    ) -> int:
+        """Return the line of a picture that reads far better than the one decoded, else 0."""
+        best, least = 0, CLEARER * decoding.confidence
+        if decoding.confidence < LOST:
+            for line in range(1, min(count_lines(pixels), 1 + LINES)):
+                other = decode(self._logits(prepare(pixels, self.spec, line=line)))
+                if other.text and other.confidence > least:
+                    best, least = line, other.confidence
+        return best
+
+    def _found(
+        self,
+        source: Any,
+        image: Grey,
+        logits: Floats,
+        decoding: Decoding,
+        decode: Callable[[Floats], Decoding],
+    ) -> tuple[Grey, Floats, Decoding]:
+        """Return another line of a source where that reads far better, else what was given."""
+        pixels = load_image(source).pixels
+        line = self._clearer_line(pixels, decoding, decode)
+        if not line:
+            return image, logits, decoding
+        prepared = prepare(pixels, self.spec, line=line)
+        logits = self._logits(prepared)
+        return prepared.image, logits, decode(logits)
+
     def _sure(self, decoding: Decoding) -> bool:
         return decoding.confidence >= self.decoder.confidence.sure
 
@@ -257,14 +308,18 @@ class Recognizer:
 
     def _load_chunk(
         self, pool: ThreadPoolExecutor, sources: Iterator[Any]
-    ) -> list[Future[tuple[Notes, Prepared] | ImageError]]:
-        loading, size = [], 0
+    ) -> tuple[list[Any], list[Future[tuple[Notes, Prepared] | ImageError]]]:
+        """Return the next sources and their pictures, which are being prepared."""
+        chunk: list[Any] = []
+        loading: list[Future[tuple[Notes, Prepared] | ImageError]] = []
+        size = 0
         for source in islice(sources, CHUNK):
+            chunk.append(source)
             loading.append(pool.submit(self._load, source))
             size += len(source) if isinstance(source, bytes) else getattr(source, "nbytes", 0)
             if size >= CHUNK_BYTES:
                 break
-        return loading
+        return chunk, loading
 
     def _load(self, source: Any) -> tuple[Notes, Prepared] | ImageError:
         try:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
 from hwr import preprocess
-from hwr.preprocess import MARGIN, pad, padded_width, prepare, trace
+from hwr.preprocess import MARGIN, count_lines, pad, padded_width, prepare, trace
 from hwr.spec import Spec
 
 SPEC = Spec()
@@ -208,6 +208,26 @@ def test_ink_is_black_and_paper_white_in_the_prepared_image() -> None:
     image = prepare(write_word("MARTIN") // 2 + 60, SPEC).image
     assert np.percentile(image, 75) == 255
     assert image.min() < 64
+
+
+def test_other_lines_come_after_the_one_that_looks_like_the_name() -> None:
+    name = write_word("MARTIN")
+    other = cv2.resize(write_word("LEA"), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    width = max(name.shape[1], other.shape[1])
+    above, below = (
+        np.pad(p, ((0, 20), (0, width - p.shape[1])), constant_values=255) for p in (other, name)
+    )
+    picture = np.vstack([above, below])
+    assert count_lines(name) == 1
+    assert count_lines(picture) == 2
+    assert count_lines(np.full((60, 200), 255, np.uint8)) == 1
+    assert similar(prepare(picture, SPEC).image, prepare(name, SPEC).image) > 0.9
+    assert similar(prepare(picture, SPEC, line=1).image, prepare(other, SPEC).image) > 0.9
+    prepared, steps = trace(picture, SPEC, line=1)
+    assert (prepared.image == prepare(picture, SPEC, line=1).image).all()
+    assert [step.name for step in steps] == [step.name for step in trace(name, SPEC)[1]]
+    with pytest.raises(IndexError):
+        prepare(picture, SPEC, line=2)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.2, 0.45, 0.6])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from conftest import write_word
@@ -105,3 +106,51 @@ def test_many_are_read_as_one_by_one() -> None:
     for first, second in zip(hasty, many, strict=True):
         assert (first.confidence < sure) == (first.candidates != second.candidates)
     assert any(r.confidence < sure for r in hasty)
+
+
+class Lines:
+    """Reads wide pictures as A, not surely, and narrow ones as B."""
+
+    def __init__(self, wide: float, narrow: float) -> None:
+        self.chances = wide, narrow
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        logits = np.zeros((len(images), images.shape[2] // 4, SPEC.alphabet.classes))
+        logits[:, :, 0] = 20
+        narrow = images.shape[2] < 200
+        chance = self.chances[narrow]
+        logits[:, 3] = -20
+        logits[:, 3, SPEC.alphabet.encode("AB"[narrow])] = np.log(chance)
+        logits[:, 3, SPEC.alphabet.encode("CDEFGHIJ")] = np.log((1 - chance) / 8)
+        return logits.astype(np.float32)
+
+
+def small(text: str) -> np.ndarray:
+    return cv2.resize(write_word(text), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+
+
+def two_lines() -> np.ndarray:
+    above, below = small("LEA"), write_word("MARTIN GALLAND")
+    assert prepare(below, SPEC).image.shape[1] > 250
+    above = np.pad(above, ((0, 20), (0, below.shape[1] - above.shape[1])), constant_values=255)
+    return np.vstack([above, below])
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "text"),
+    [(0.2, 0.9, "B"), (0.2, 0.25, "A"), (0.3, 0.9, "A"), (0.9, 0.95, "A")],
+)
+def test_another_line_is_read_where_the_first_says_little(
+    wide: float, narrow: float, text: str
+) -> None:
+    recognizer = reader(Lines(wide, narrow))  # type: ignore[arg-type]
+    recognizer.decoder = Decoder(SPEC.alphabet, replace(Confidence(), sure=0.1))
+    picture = two_lines()
+    for careful in (False, True):
+        full = recognizer.read(picture, careful=careful)
+        plain = recognizer.read(picture, careful=careful, details=False)
+        (many,) = recognizer.read_many([picture], careful=careful)
+        assert full.text == plain.text == many.text == text
+        assert full.confidence == plain.confidence == many.confidence
+        narrow_seen = full.steps[-1].image.shape[1] < 200
+        assert narrow_seen == (text == "B")
