@@ -91,6 +91,7 @@ class Transcript:
     Attributes:
         seen: the pictures that the parts hold.
         before: how many rows were there when it was opened.
+        written: how many rows were written since.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Transcript:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._format, self._part = folder, format, part
         self._rows: list[Row] = []
+        self.written = 0
         self.seen = Seen()
         self._lock = _lock(folder)
         try:
@@ -160,8 +162,9 @@ class Transcript:
         file = self._folder / f"part-{self._number:05d}.{self._format}"
         data = parquet_bytes(self._rows) if self._format == "parquet" else csv_bytes(self._rows)
         write_bytes(file, data)
+        # In this order an interrupt in between writes no row twice.
+        self.written, self._rows = self.written + len(self._rows), []
         self._number += 1
-        self._rows = []
 
     def _open(self, parts: list[Path], facts: dict[str, Any], resume: bool) -> None:
         for file in self._folder.glob(".part-*"):

@@ -109,17 +109,22 @@ def transcribe(
     ):
         progress = Progress(before=transcript.before)
         report(progress)
-        with closing(read_all(sources, column, transcript.seen)) as chunks:
-            for rows in chunks:
-                transcript.add(rows)
-                progress = replace(
-                    progress,
-                    read=progress.read + len(rows),
-                    failed=progress.failed + sum(row.error is not None for row in rows),
-                    total=count.total,
-                    seconds=time.monotonic() - start,
-                )
-                report(progress)
+        try:
+            with closing(read_all(sources, column, transcript.seen)) as chunks:
+                for rows in chunks:
+                    transcript.add(rows)
+                    progress = replace(
+                        progress,
+                        read=progress.read + len(rows),
+                        failed=progress.failed + sum(row.error is not None for row in rows),
+                        total=count.total,
+                        seconds=time.monotonic() - start,
+                    )
+                    report(progress)
+        except KeyboardInterrupt:
+            transcript.flush()
+            report(replace(progress, read=transcript.written))
+            raise
         if not progress.read and not progress.before:
             raise SourceError(f"There are no pictures in {', '.join(sources)}.")
     return replace(progress, seconds=time.monotonic() - start)

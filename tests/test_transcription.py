@@ -25,7 +25,7 @@ from hwr.recognizer import MODEL, Recognizer
 from hwr.seen import Seen
 from hwr.sources import Entry, SourceError, list_entries
 from hwr.transcribe_command import describe, duration
-from hwr.transcript import Row, find_parts, read_transcript
+from hwr.transcript import Row, Transcript, find_parts, read_transcript
 from hwr.transcription import Progress, group, transcribe
 
 ROOT = Path(__file__).parent.parent
@@ -121,6 +121,24 @@ def test_an_interrupt_keeps_what_was_read(pictures: Path, tmp_path: Path) -> Non
     transcribe([str(pictures)], tmp_path / "out", SETTINGS, resume=True, read_all=in_process)
     rows = list(read_transcript(tmp_path / "out"))
     assert len(rows) == len(set(keys(rows, pictures))) == 6
+
+
+def test_an_interrupt_just_after_a_part_was_written_counts_it(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Transcript.add
+
+    def interrupted(self: Transcript, rows: list[Row]) -> None:
+        add(self, rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Transcript, "add", interrupted)
+    told: list[Progress] = []
+    with pytest.raises(KeyboardInterrupt):
+        transcribe(
+            [str(pictures)], tmp_path, SETTINGS, part=2, read_all=in_process, report=told.append
+        )
+    assert told[-1].read == len(list(read_transcript(tmp_path))) > 2
 
 
 def test_what_cannot_be_used_is_refused_before_anything_is_written(
