@@ -20,9 +20,10 @@ _LIMITS = (
 HOW = """
 **From the picture to the network.** *grey*: colours are dropped and large pictures made smaller.
 *polarity*: light writing on dark ground is turned round. *even background*: shadows are taken out
-and paper becomes white. *band*: the line of writing is found. *ink crop*: what is empty around it
-is cut off. *scale*: writing of any size gets the same height. *pad*: white columns fill up the
-width. A step that finds nothing to do leaves the picture as it is.
+and paper becomes white. *band*: the line of writing is found; where it can hardly be read, other
+lines are tried. *ink crop*: what is empty around it is cut off. *scale*: writing of any size gets
+the same height. *pad*: white columns fill up the width. A step that finds nothing to do leaves the
+picture as it is.
 
 **From the network to the name.** The network goes along the picture in narrow steps. At each one
 it says how likely every letter is there, and how likely *blank*: no new letter. The curves under
