@@ -40,7 +40,7 @@ def model_card(metrics: Mapping[str, Any], spec: Spec) -> str:
     parts = [_head(spec), _use(), _figures(metrics.get("validation", {}), evaluation)]
     parts += [_slices(name, summary) for name, summary in evaluation.items()]
     parts += [_confidence(evaluation), _empty_fields(metrics.get("empty_fields", {}))]
-    parts += [_training(metrics["runs"]), _limits(evaluation)]
+    parts += [_training(metrics["runs"], metrics.get("averaged")), _limits(evaluation)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -147,7 +147,7 @@ def _empty_fields(kinds: Mapping[str, Any]) -> str:
     return "### Fields that nobody filled in\n\n" + "\n".join(lines)
 
 
-def _training(runs: list[Mapping[str, Any]]) -> str:
+def _training(runs: list[Mapping[str, Any]], averaged: Mapping[str, Any] | None) -> str:
     lines = ["## How it was trained"]
     if len(runs) > 1:
         lines += ["", "Each run went on from the weights of the one before."]
@@ -172,6 +172,12 @@ def _training(runs: list[Mapping[str, Any]]) -> str:
             )
             for name, count in run.get("letters", {}).items():
                 lines.append(f"  - {count:,} of `{name}`; {SOURCES.get(name, 'no description')}")
+    if averaged:
+        lines += [
+            "",
+            f"The weights are the mean of `{averaged['first']}` and `{averaged['second']}`, "
+            f"{averaged['share']:.0%} of the latter.",
+        ]
     return "\n".join(lines)
 
 

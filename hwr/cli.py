@@ -161,6 +161,17 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     export.set_defaults(command=export_model)
 
+    average = commands.add_parser(
+        "average", help="write a model between two, one of which was trained from the other"
+    )
+    average.add_argument("first", type=Path, help="model folder")
+    average.add_argument("second", type=Path, help="model folder")
+    average.add_argument(
+        "--share", type=float, default=0.5, help="of the second model, 0..1 (%(default)s)"
+    )
+    average.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    average.set_defaults(command=average_folders)
+
     calibrate = commands.add_parser(
         "calibrate",
         parents=[model],
@@ -476,6 +487,15 @@ def download_dataset(args: argparse.Namespace) -> int:
     from hwr.download import download
 
     print(download(args.out))
+    return 0
+
+
+def average_folders(args: argparse.Namespace) -> int:
+    """Write a model between two."""
+    from hwr.averaging import average_models
+
+    average_models(args.first, args.second, args.share, args.out)
+    print(f"Wrote {args.out}; calibrate, export and evaluate it")
     return 0
 
 
