@@ -11,12 +11,11 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from rapidfuzz.distance.Levenshtein import distance
 
 from benchmarks.rosters import calibration_error
-from hwr.dataset import Sample, open_dataset, share_out
+from hwr.dataset import REMARKS, Sample, open_dataset, share_out
 from hwr.evaluation import nearest, plain_hyphens, read_gold
-from hwr.metrics import wilson_interval
+from hwr.metrics import score
 from hwr.recognizer import Reading, Recognizer
 
 
@@ -28,6 +27,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--aside", action="store_true", help="read the training pictures that are set aside"
     )
+    parser.add_argument("--greedy", action="store_true", help="read greedily, without the prior")
     parser.add_argument("--model")
     return parser.parse_args(argv)
 
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         for name, careful in (("one look", False), ("second look", True)):
             start = time.process_time()
             paths = [sample.path for sample in samples]
-            readings = list(recognizer.read_many(paths, careful=careful))
+            readings = list(recognizer.read_many(paths, careful=careful, greedy=args.greedy))
             spent = 1000 * (time.process_time() - start) / len(samples)
             truths = [(sample.text,) for sample in samples]
             print(row(f"{dataset.folder.name} | {len(samples)} | {name}", truths, readings, spent))
@@ -69,24 +69,21 @@ def main(argv: list[str] | None = None) -> int:
 def read_again(gold: dict[str, tuple[str, ...]], sample: Sample) -> tuple[str, ...]:
     """Return the re-read texts of a sample, none where it holds no name that can be read."""
     texts = gold.get(sample.path.name, ())
-    return () if texts and texts[0] in ("EMPTY", "UNREADABLE") else texts
+    return () if texts and texts[0] in REMARKS else texts
 
 
 def row(
     name: str, truths: Sequence[tuple[str, ...]], readings: Sequence[Reading], spent: float
 ) -> str:
     """Return a row of the table."""
-    edits, letters = [], 0
-    for texts, reading in zip(truths, readings, strict=True):
-        text = plain_hyphens(reading.text)
-        truth = nearest([plain_hyphens(t) for t in texts], text)
-        edits.append(distance(truth, text))
-        letters += len(truth)
-    right = np.array(edits) == 0
-    low, high = wilson_interval(int(right.sum()), len(right))
+    texts = [plain_hyphens(reading.text) for reading in readings]
+    allowed = [[plain_hyphens(text) for text in each] for each in truths]
+    nearby = [nearest(each, text) for each, text in zip(allowed, texts, strict=True)]
+    s = score(nearby, texts)
+    right = np.array([a == b for a, b in zip(nearby, texts, strict=True)])
     error = calibration_error(np.array([r.confidence for r in readings]), right, equal_size=True)
     return (
-        f"| {name} | {right.mean():.1%} | {low:.1%} to {high:.1%} | {sum(edits) / letters:.1%} "
+        f"| {name} | {s.exact:.1%} | {s.exact_low:.1%} to {s.exact_high:.1%} | {s.cer:.1%} "
         f"| {error:.3f} | {spent:.1f} |"
     )
 

@@ -148,7 +148,7 @@ class Recognizer:
                 says. A roster takes its place.
             details: whether steps, letters and timeline are wanted; that takes a sixth longer.
             careful: read a picture whose reading is not sure once more in several views, see
-                `hwr.views`; that takes five times as long for such a picture.
+                `hwr.views`; that takes four times as long for such a picture.
 
         Raises:
             hwr.image.ImageError: the picture cannot be used; the message says why.
@@ -158,21 +158,20 @@ class Recognizer:
         start = time.perf_counter()
         picture = load_image(source)
         decode = partial(self.decoder.decode, roster=expected, prior=prior)
-        steps: list[Step] = []
-        if details:
-            prepared, steps = trace(picture.pixels, self.spec)
-        else:
-            prepared = prepare(picture.pixels, self.spec)
+
+        def see(line: int) -> tuple[Prepared, list[Step]]:
+            if details:
+                return trace(picture.pixels, self.spec, line=line)
+            return prepare(picture.pixels, self.spec, line=line), []
+
+        prepared, steps = see(0)
         logits = decoding = None
         if not prepared.blank:
             logits = self._logits(prepared)
             decoding = decode(logits, prepared.image if details else None)
             line = self._clearer_line(picture.pixels, decoding, decode)
             if line:
-                if details:
-                    prepared, steps = trace(picture.pixels, self.spec, line=line)
-                else:
-                    prepared = prepare(picture.pixels, self.spec, line=line)
+                prepared, steps = see(line)
                 logits = self._logits(prepared)
                 decoding = decode(logits, prepared.image if details else None)
             if careful and not self._sure(decoding):
@@ -286,7 +285,10 @@ class Recognizer:
         decode: Callable[[Floats], Decoding],
     ) -> tuple[Grey, Floats, Decoding]:
         """Return another line of a source where that reads far better, else what was given."""
-        pixels = load_image(source).pixels
+        try:
+            pixels = load_image(source).pixels
+        except ImageError:  # the file is gone or another by now
+            return image, logits, decoding
         line = self._clearer_line(pixels, decoding, decode)
         if not line:
             return image, logits, decoding

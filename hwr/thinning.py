@@ -14,6 +14,9 @@ _WEIGHTS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.uint8)
 #: The middle lines are found at this many times the size, so that loops stay open.
 _SCALE = 2
 
+#: What counts as ink, as a share of the darkest ink nearby.
+_INK = 0.4
+
 
 def _removable() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return, for each of the 256 neighbourhoods, whether either half step removes the pixel."""
@@ -48,13 +51,12 @@ def thin(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
             return lines > 0
 
 
-def redraw(image: Grey, width: float, *, threshold: float = 0.4) -> Grey:
+def redraw(image: Grey, width: float) -> Grey:
     """Return the strokes of `image` drawn anew by a round black pen, as on a drawing pad.
 
     Args:
         image: (H, W) uint8 with white (255) paper.
         width: of the pen in pixels, above 0.
-        threshold: what counts as ink, as a share of the darkest ink nearby, 0..1.
     """
     height, columns = image.shape
     ink = 255 - cv2.resize(
@@ -62,7 +64,7 @@ def redraw(image: Grey, width: float, *, threshold: float = 0.4) -> Grey:
     )
     ink = cv2.GaussianBlur(ink, (0, 0), 0.45 * _SCALE)
     darkest = cv2.dilate(ink, np.ones((12 * _SCALE + 1,) * 2, np.uint8))
-    lines = thin(ink > np.maximum(threshold * darkest, 30))
+    lines = thin(ink > np.maximum(_INK * darkest, 30))
     # The distance to the nearest line, cut off at half the width, has smooth edges.
     distance = cv2.distanceTransform((~lines).astype(np.uint8), cv2.DIST_L2, 5)
     stroke = (255 * np.clip(0.5 * width * _SCALE - distance + 0.5, 0, 1)).astype(np.uint8)

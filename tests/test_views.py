@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -154,3 +155,17 @@ def test_another_line_is_read_where_the_first_says_little(
         assert full.confidence == plain.confidence == many.confidence
         narrow_seen = full.steps[-1].image.shape[1] < 200
         assert narrow_seen == (text == "B")
+
+
+def test_a_file_that_vanishes_meanwhile_keeps_its_first_reading(tmp_path: Path) -> None:
+    """Another line is looked for in the file itself, which may be gone by then."""
+    file = tmp_path / "two.png"
+    cv2.imwrite(str(file), two_lines())
+    lines = Lines(0.2, 0.9)
+
+    def engine(images: np.ndarray) -> np.ndarray:
+        file.unlink(missing_ok=True)
+        return lines(images)
+
+    (reading,) = reader(engine).read_many([file])  # type: ignore[arg-type]
+    assert reading.text == "A"
