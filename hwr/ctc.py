@@ -228,12 +228,12 @@ def _forward(
     emitted = np.exp(scores - peaks[:, None])[:, extended]  # T x S x N
     forward = np.zeros((len(extended) + 2, len(lengths)))  # two rows above the first state
     forward[2:4] = emitted[0, :2]
-    states = forward[2:]
+    states, one_above, two_above = forward[2:], forward[1:-1], forward[:-2]
     may_skip = skips.astype(np.float64)
     moved, skipped = np.empty_like(states), np.empty_like(states)
     for row in emitted[1:]:
-        np.multiply(forward[:-2], may_skip, out=skipped)
-        np.add(states, forward[1:-1], out=moved)
+        np.multiply(two_above, may_skip, out=skipped)
+        np.add(states, one_above, out=moved)
         np.add(moved, skipped, out=moved)
         np.multiply(moved, row, out=states)
     texts = np.arange(len(lengths))

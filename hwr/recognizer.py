@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
@@ -22,6 +22,7 @@ from hwr.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding, PriorChoice
 from hwr.engine import Engine, batches_by_width, load_engine, usable_cores
 from hwr.image import ImageError, load_image
+from hwr.inline import InlineExecutor
 from hwr.names import Roster
 from hwr.preprocess import Prepared, Step, count_lines, pad, prepare, trace
 from hwr.spec import Spec
@@ -204,7 +205,8 @@ class Recognizer:
         expected = self.roster(roster)
         decode = partial(self.decoder.decode, roster=expected, prior=prior, greedy=greedy)
         sources = iter(sources)
-        pool = ThreadPoolExecutor(usable_cores())
+        cores = usable_cores()
+        pool = ThreadPoolExecutor(cores) if cores > 1 else InlineExecutor()
         try:
             start = time.perf_counter()
             chunk, loading = self._load_chunk(pool, sources)
@@ -309,7 +311,7 @@ class Recognizer:
         return blend([logits, *self.logits(batch)])
 
     def _load_chunk(
-        self, pool: ThreadPoolExecutor, sources: Iterator[Any]
+        self, pool: Executor, sources: Iterator[Any]
     ) -> tuple[list[Any], list[Future[tuple[Notes, Prepared] | ImageError]]]:
         """Return the next sources and their pictures, which are being prepared."""
         chunk: list[Any] = []

@@ -15,7 +15,7 @@ import hwr
 from hwr.beam import beam
 from hwr.ctc import greedy_text
 from hwr.engine import usable_cores
-from hwr.image import ImageError, Picture
+from hwr.image import ImageError, Picture, load_image
 from hwr.names import Roster, RosterError
 from hwr.preprocess import pad, prepare
 from hwr.recognizer import Reading, Recognizer
@@ -69,6 +69,29 @@ def test_read_many_keeps_no_pixels(recognizer: Recognizer, monkeypatch: pytest.M
     readings = list(recognizer.read_many([b""] * 60))
     assert [r.notes for r in readings if isinstance(r, Reading)] == [("a note",)] * 60
     assert max(alive) <= usable_cores() + 1
+
+
+def test_with_one_core_read_many_reads_in_the_thread_that_asks(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["ANNA", "LEO", "MARTIN"]
+    several = [r.text for r in recognizer.read_many(map(write_word, names))]
+    threads: set[int] = set()
+
+    def load(source: object) -> Picture:
+        threads.add(threading.get_ident())
+        if source is None:
+            raise ImageError("no-picture", "There is none.")
+        return load_image(source)
+
+    monkeypatch.setattr("hwr.recognizer.usable_cores", lambda: 1)
+    monkeypatch.setattr("hwr.recognizer.load_image", load)
+    first, broken, *others = recognizer.read_many(
+        [write_word(names[0]), None, *map(write_word, names[1:])]
+    )
+    assert isinstance(broken, ImageError)
+    assert [r.text for r in (first, *others)] == several
+    assert threads == {threading.get_ident()}
 
 
 def test_read_many_takes_few_large_pictures_at_once(
