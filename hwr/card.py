@@ -19,11 +19,24 @@ SOURCES = {
     "nist_sd19_capitals": "NIST Special Database 19: hand-printed capitals (US government data)",
 }
 
+#: What a person calls a set, by the folder's name.
+TITLES = {
+    "kaggle_names": "School forms (Kaggle)",
+    "dhsd": "German place names",
+    "copiste_words": "Joined writing (Québec)",
+    "drawn_names": "Drawn on the pad by hwr",
+}
+
 #: What a set is that is only read, by the folder's name.
 NOTES = {
     "drawn_names": "names drawn on a sketchpad by hwr itself (`samples --write drawn_names "
     "--pad`), half in capitals, half in mixed case, in letter shapes never trained on",
 }
+
+
+def title(name: str) -> str:
+    """Return what a person calls a set of a record, such as "dhsd" or "drawn_names (test)"."""
+    return TITLES.get(name.split(" (")[0], name)
 
 
 def model_card(metrics: Mapping[str, Any], spec: Spec) -> str:

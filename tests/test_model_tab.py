@@ -59,10 +59,22 @@ def texts(folder: Path) -> str:
 
 def test_figures_have_a_row_for_each_set_and_for_labels_read_again() -> None:
     assert figures_of(EVALUATION) == [
-        ["forms", "1,200", "80.0%", "75.0% to 85.0%", "5.0%", "50%"],
-        ["forms, labels read again", "1,190", "90.0%", "75.0% to 85.0%", "5.0%", ""],
-        ["towns", "1,200", "80.0%", "75.0% to 85.0%", "5.0%", ""],
+        ["forms", "1,200", "80.0% (75.0% to 85.0%)", "5.0%", "50%"],
+        ["forms, labels read again", "1,190", "90.0% (75.0% to 85.0%)", "5.0%", ""],
+        ["towns", "1,200", "80.0% (75.0% to 85.0%)", "5.0%", ""],
     ]
+
+
+def test_known_sets_are_called_what_people_call_them() -> None:
+    named = {"kaggle_names": {**SCORE, "gold": SCORE}, "drawn_names (test)": EVALUATION["forms"]}
+    assert [row[0] for row in figures_of(named)] == [
+        "School forms (Kaggle)",
+        "School forms (Kaggle), labels read again",
+        "Drawn on the pad by hwr",
+        "Drawn on the pad by hwr, labels read again",
+    ]
+    assert reliability_of(named).pictures.tolist()[0] == "Drawn on the pad by hwr"
+    assert set(coverage_of(named).pictures) == {"Drawn on the pad by hwr"}
 
 
 def test_the_share_without_a_check_is_the_largest_that_is_right_enough() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from hwr.card import title
 from hwr.model_folder import CARD, METRICS, ModelFolderError, read_json
 from hwr.ui.panel import Panel
 
@@ -22,7 +23,7 @@ WANTED = 0.99
 #: Confused letters that are listed.
 CONFUSIONS = 12
 
-_FIGURES = ["Pictures", "n", "Exactly right", "95 % interval", "Letters wrong"]
+_FIGURES = ["Pictures", "n", "Exactly right (95 % interval)", "Letters wrong"]
 _TO_CHECK = f"To check for {WANTED:.0%}"
 _HONEST = "as it should be"
 _RECORD = (
@@ -124,9 +125,9 @@ def figures_of(scores: Record) -> list[list[str]]:
     """Return a row of texts for each set of pictures, and for re-read labels of it."""
     rows = []
     for name, score in scores.items():
-        rows.append(_figures(name, score))
+        rows.append(_figures(title(name), score))
         if score.get("gold"):
-            rows.append(_figures(f"{name}, labels read again", score["gold"]))
+            rows.append(_figures(f"{title(name)}, labels read again", score["gold"]))
     return rows
 
 
@@ -138,7 +139,7 @@ def unchecked(coverage: Sequence[Record], wanted: float = WANTED) -> float:
 def reliability_of(evaluation: Record) -> pd.DataFrame:
     """Return confidence and share right by set, without empty bins, and the honest diagonal."""
     rows = [
-        (point["confidence"], point["accuracy"], name)
+        (point["confidence"], point["accuracy"], title(name))
         for name, score in evaluation.items()
         for point in score.get("reliability") or ()
         if point["n"]
@@ -150,7 +151,7 @@ def reliability_of(evaluation: Record) -> pd.DataFrame:
 def coverage_of(evaluation: Record) -> pd.DataFrame:
     """Return the share of names left unchecked and how many of these are right, by set."""
     rows = [
-        (point["coverage"], point["accuracy"], name)
+        (point["coverage"], point["accuracy"], title(name))
         for name, score in evaluation.items()
         for point in score.get("coverage") or ()
     ]
@@ -174,8 +175,7 @@ def _figures(name: str, score: Record) -> list[str]:
     return [
         name,
         f"{score['n']:,}",
-        f"{score['exact']:.1%}",
-        f"{score['exact_low']:.1%} to {score['exact_high']:.1%}",
+        f"{score['exact']:.1%} ({score['exact_low']:.1%} to {score['exact_high']:.1%})",
         f"{score['cer']:.1%}",
         f"{1 - unchecked(coverage):.0%}" if coverage else "",
     ]
