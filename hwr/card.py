@@ -21,10 +21,10 @@ SOURCES = {
 
 #: What a person calls a set, by the folder's name.
 TITLES = {
-    "kaggle_names": "School forms (Kaggle)",
-    "dhsd": "German place names",
-    "copiste_words": "Joined writing (Québec)",
-    "drawn_names": "Drawn on the pad by hwr",
+    "kaggle_names": "School forms",
+    "dhsd": "German places",
+    "copiste_words": "Joined writing",
+    "drawn_names": "Drawn by hwr",
 }
 
 #: What a set is that is only read, by the folder's name.

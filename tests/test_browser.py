@@ -625,7 +625,7 @@ def test_no_files_and_a_false_archive_are_told(page: Page, tmp_path: Path) -> No
 def test_the_model_tab_shows_card_and_figures_without_a_panel(page: Page) -> None:
     _turn_to(page, "Model")
     expect(page.locator("#model-card")).to_contain_text("How it was trained")
-    expect(page.locator("#model-figures")).to_contain_text("School forms (Kaggle)")
+    expect(page.locator("#model-figures")).to_contain_text("School forms")
     expect(page.locator("#headline")).to_be_hidden()
     _turn_to(page, "Draw")
     expect(page.locator("#headline")).to_be_visible()

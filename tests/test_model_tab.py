@@ -68,13 +68,13 @@ def test_figures_have_a_row_for_each_set_and_for_labels_read_again() -> None:
 def test_known_sets_are_called_what_people_call_them() -> None:
     named = {"kaggle_names": {**SCORE, "gold": SCORE}, "drawn_names (test)": EVALUATION["forms"]}
     assert [row[0] for row in figures_of(named)] == [
-        "School forms (Kaggle)",
-        "School forms (Kaggle), labels read again",
-        "Drawn on the pad by hwr",
-        "Drawn on the pad by hwr, labels read again",
+        "School forms",
+        "School forms, labels read again",
+        "Drawn by hwr",
+        "Drawn by hwr, labels read again",
     ]
-    assert reliability_of(named).pictures.tolist()[0] == "Drawn on the pad by hwr"
-    assert set(coverage_of(named).pictures) == {"Drawn on the pad by hwr"}
+    assert reliability_of(named).pictures.tolist()[0] == "Drawn by hwr"
+    assert set(coverage_of(named).pictures) == {"Drawn by hwr"}
 
 
 def test_the_share_without_a_check_is_the_largest_that_is_right_enough() -> None:

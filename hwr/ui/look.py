@@ -95,8 +95,10 @@ STYLE = """
 #sample-label .label { letter-spacing: 0.03em; user-select: text; overflow-wrap: anywhere; }
 #sample-label p { margin: 0.2rem 0; }
 
-#model-card table { display: block; overflow-x: auto; }
-#model-card :is(td, th) { overflow-wrap: normal; word-break: normal; }
+:is(#model-card, #model-figures) table {
+  display: block; overflow-x: auto; border: none; padding: 0;
+}
+:is(#model-card, #model-figures) :is(td, th) { overflow-wrap: normal; word-break: normal; }
 #batch-status p { margin: 0.2rem 0; }
 /* The Model tab has nothing to read, so it takes the whole width. */
 #page-columns:has(#tab-model:not([style*="none"])) > #panel { display: none; }
@@ -133,6 +135,8 @@ STYLE = """
 @media (max-width: 640px) {
   /* All five tabs in one row. */
   #inputs .tab-container button { padding-left: 0.45rem; padding-right: 0.45rem; }
+  /* All columns in sight. */
+  #model-figures :is(td, th) { padding: 0.35rem 0.3rem; font-size: 0.8rem; }
 }
 """
 

@@ -46,16 +46,10 @@ class ModelTab:
         figures = figures_of(evaluation or metrics.get("validation") or {})
         if figures:
             headers = [*_FIGURES, _TO_CHECK] if evaluation else _FIGURES
-            gr.Dataframe(
-                [row[: len(headers)] for row in figures],
-                headers=headers,
-                column_count=len(headers),
-                datatype="str",
-                label="Names read exactly, on pictures never trained on",
+            gr.Markdown("Names read exactly, on pictures never trained on", elem_classes="hint")
+            gr.Markdown(
+                _table([headers, *(row[: len(headers)] for row in figures)]),
                 elem_id="model-figures",
-                interactive=False,
-                wrap=True,
-                buttons=[],
             )
         if evaluation:
             gr.Markdown(
@@ -179,6 +173,15 @@ def _figures(name: str, score: Record) -> list[str]:
         f"{score['cer']:.1%}",
         f"{1 - unchecked(coverage):.0%}" if coverage else "",
     ]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows, the first of them headers, as a table in Markdown.
+
+    Unlike Gradio's own table it wraps its cells, so that a phone shows all columns.
+    """
+    lines = ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
 
 def _letter(text: str) -> str:
