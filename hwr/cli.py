@@ -133,6 +133,14 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     words.set_defaults(command=cut_words)
 
+    pieces = commands.add_parser(
+        "pieces", parents=[model], help="cut training words into pieces, to train with"
+    )
+    pieces.add_argument("--data", type=Path, action="append", required=True, metavar="DIR")
+    pieces.add_argument("--out", type=Path, required=True, metavar="DIR", help="dataset to write")
+    pieces.add_argument("--seed", type=int, default=0)
+    pieces.set_defaults(command=cut_pieces)
+
     download = commands.add_parser("download", help="fetch the full Kaggle dataset")
     download.add_argument("--out", type=Path, metavar="DIR", help="folder (kagglehub's cache)")
     download.set_defaults(command=download_dataset)
@@ -479,6 +487,17 @@ def cut_words(args: argparse.Namespace) -> int:
     recognizer = Recognizer.load(args.model or default_model())
     count = harvest_words(recognizer, args.data, args.out, args.shift)
     print(f"{count} words in {args.out}")
+    return 0
+
+
+def cut_pieces(args: argparse.Namespace) -> int:
+    """Write pieces of words as a dataset."""
+    from hwr.harvest import harvest_pieces
+    from hwr.recognizer import Recognizer, default_model
+
+    recognizer = Recognizer.load(args.model or default_model())
+    count = harvest_pieces(recognizer, args.data, args.out, args.seed)
+    print(f"{count} pieces in {args.out}")
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -13,7 +13,7 @@ from rapidfuzz.distance import Levenshtein
 from tqdm import tqdm
 
 from hwr.alignment import align, peaks
-from hwr.alphabet import fold
+from hwr.alphabet import fold, frames_needed
 from hwr.cache import prepare_dataset
 from hwr.ctc import greedy_text, log_probability
 from hwr.dataset import Sample, open_dataset, share_out
@@ -26,20 +26,22 @@ from hwr.preprocess import prepare
 from hwr.recognizer import Recognizer
 from hwr.spec import COLUMNS_PER_STEP
 from hwr.whole_file import new_folder
+from hwr.word_pieces import cut_pieces
 
 Grey = NDArray[np.uint8]
 
 #: A name that the model finds less probable (log) is mislabelled, or misaligned.
 LEAST_LOG_PROBABILITY = -2.5
 
-#: A cut word that is read with a higher character error rate was cut at the wrong place.
-MOST_ERRORS = 0.67
+#: A cut word that is read with a higher character error rate was cut at the wrong place; so was a
+#: piece of a word.
+MOST_ERRORS, MOST_ERRORS_OF_A_PIECE = 0.67, 0.34
 
 #: Shorter words (de, le, et) are many, and teach little.
 SHORTEST = 3
 
-#: Lines are read together in batches of this many.
-LINES = 64
+#: Lines, or words, are read together in batches of this many.
+LINES, WORDS = 64, 256
 
 
 def harvest_letters(
@@ -115,16 +117,44 @@ def harvest_words(recognizer: Recognizer, folder: Path, out: Path, shift: float)
     lines = list(dataset) + [
         d.sample for d in dataset.dropped if d.reason.startswith("unknown character")
     ]
+    return _write_dataset(out, _words(recognizer, lines, shift))
+
+
+def harvest_pieces(
+    recognizer: Recognizer, folders: Sequence[Path], out: Path, seed: int = 0
+) -> int:
+    """Cut the training words of dataset folders into pieces and write them as a dataset.
+
+    Pictures that are set aside or belong to other splits are never opened.
+
+    Returns:
+        The number of pieces.
+
+    Raises:
+        ValueError: `out` is there already.
+    """
+    if out.exists():
+        raise ValueError(f"{out} is there already; choose another name.")
+    words: list[Sample] = []
+    for folder in folders:
+        trained, _ = share_out(open_dataset(folder, "train", recognizer.spec.alphabet))
+        words += trained
+    return _write_dataset(out, _pieces(recognizer, words, np.random.default_rng(seed)))
+
+
+def _write_dataset(out: Path, pictures: Iterable[tuple[Sample, str, Grey]]) -> int:
+    """Write pictures with their texts and the writers of their samples; return how many."""
+    count = 0
     with new_folder(out) as partial:
         (partial / "images").mkdir()
         with (partial / "labels.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(["FILENAME", "IDENTITY", "WRITER"])
-            count = 0
-            for sample, text, word in _words(recognizer, lines, shift):
+            for sample, text, picture in pictures:
                 name = f"{sample.path.stem}_{count:06d}.png"
                 # Not by cv2.imwrite, which only returns False where the disk is full.
-                (partial / "images" / name).write_bytes(cv2.imencode(".png", word)[1].tobytes())
+                content = cv2.imencode(".png", picture)[1].tobytes()
+                (partial / "images" / name).write_bytes(content)
                 table.writerow([name, text, sample.writer])
                 count += 1
     return count
@@ -148,12 +178,50 @@ def _words(
             logits = recognizer.logits(padded[None])[0][: -(-width // COLUMNS_PER_STEP)]
             found = cut_words(grey, sample.label, logits, spec.alphabet, shift)
             words += [(sample, w.text, grey[:, w.left : w.right]) for w in found]
-        prepared = [prepare(np.ascontiguousarray(word), spec) for _, _, word in words]
-        inked = [i for i, p in enumerate(prepared) if not p.blank]
-        for positions, batch in batches_by_width([prepared[i].image for i in inked], spec):
+        for sample, text, word in _as_labelled(recognizer, words, MOST_ERRORS):
+            if len(fold(text)) >= SHORTEST:
+                yield sample, text, word
+
+
+def _pieces(
+    recognizer: Recognizer, words: Sequence[Sample], rng: np.random.Generator
+) -> Iterator[tuple[Sample, str, Grey]]:
+    """Yield (word, text, picture) of each piece that reads much like its text."""
+    alphabet, cut = recognizer.spec.alphabet, recognizer.decoder.confidence.cut
+    for start in tqdm(range(0, len(words), WORDS), unit="batch", desc="pieces", mininterval=1):
+        images, samples = [], []
+        for sample in words[start : start + WORDS]:
+            try:
+                prepared = prepare(load_image(sample.path).pixels, recognizer.spec)
+            except ImageError:
+                continue
+            if not prepared.blank:
+                images.append(prepared.image)
+                samples.append(sample)
+        found: list[tuple[Sample, str, Grey]] = []
+        for positions, batch in batches_by_width(images, recognizer.spec):
             for position, logits in zip(positions, recognizer.logits(batch), strict=True):
-                sample, text, word = words[inked[position]]
-                truth = fold(text)
-                errors = Levenshtein.distance(truth, greedy_text(logits, spec.alphabet))
-                if len(truth) >= SHORTEST and errors <= MOST_ERRORS * len(truth):
-                    yield sample, text, word
+                sample, image = samples[position], images[position]
+                ids = alphabet.encode(sample.text)
+                if not ids or frames_needed(ids) > len(logits):
+                    continue
+                if log_probability(logits, ids) < LEAST_LOG_PROBABILITY:
+                    continue
+                pieces = cut_pieces(image, sample.text, align(logits, ids), cut, rng)
+                found += [(sample, p.text, image[:, p.left : p.right]) for p in pieces]
+        yield from _as_labelled(recognizer, found, MOST_ERRORS_OF_A_PIECE)
+
+
+def _as_labelled(
+    recognizer: Recognizer, pictures: Sequence[tuple[Sample, str, Grey]], most: float
+) -> Iterator[tuple[Sample, str, Grey]]:
+    """Yield of pictures those whose reading has a character error rate of at most `most`."""
+    spec = recognizer.spec
+    prepared = [prepare(np.ascontiguousarray(picture), spec) for _, _, picture in pictures]
+    inked = [i for i, p in enumerate(prepared) if not p.blank]
+    for positions, batch in batches_by_width([prepared[i].image for i in inked], spec):
+        for position, logits in zip(positions, recognizer.logits(batch), strict=True):
+            truth = fold(pictures[inked[position]][1])
+            errors = Levenshtein.distance(truth, greedy_text(logits, spec.alphabet))
+            if errors <= most * len(truth):
+                yield pictures[inked[position]]

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet
-from hwr.harvest import harvest_letters, harvest_words
+from hwr.dataset import open_dataset, share_out
+from hwr.decoder import Decoder
+from hwr.harvest import harvest_letters, harvest_pieces, harvest_words
 from hwr.letters import LetterBank
 from hwr.preprocess import pad, prepare
 from hwr.spec import Spec
@@ -20,6 +22,7 @@ class BlockReader:
     """Stands for a recognizer that reads narrow blocks as I and wide ones as O, too far left."""
 
     spec = SPEC
+    decoder = Decoder(Alphabet())
     shift = 6.0
 
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -91,3 +94,35 @@ def test_words_are_harvested_with_their_writers(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lines", "words"]
     with pytest.raises(ValueError, match="there already"):
         harvest_words(BlockReader(), data, tmp_path / "words", BlockReader.shift)
+
+
+def test_pieces_are_harvested_from_words_that_read_as_labelled(tmp_path: Path) -> None:
+    texts = ["OIOOIIO", "OIO", "IOIOOIOIIOIO", "OO IOOI"] * 4
+    labels = list(texts)
+    labels[0] = "IIIIIII"  # mislabelled
+    data = write_dataset(tmp_path / "data", texts, labels)
+    kept = {int(s.path.stem) for s in share_out(open_dataset(data, "train", Alphabet()))[0]}
+    count = harvest_pieces(BlockReader(), [data], tmp_path / "pieces")
+    with (tmp_path / "pieces" / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == count > 10
+    for row in rows:
+        origin, piece = int(row["FILENAME"][:3]), row["IDENTITY"]
+        assert origin in kept - {0}
+        assert row["WRITER"] == f"w{origin % 3}"
+        assert len(piece) >= 3
+        assert piece in texts[origin]
+        assert piece != texts[origin]
+        picture = cv2.imread(str(tmp_path / "pieces" / "images" / row["FILENAME"]), 0)
+        inked = (prepare(picture, SPEC).image[20] < 100).astype(int)
+        blocks_seen = (np.diff(inked, prepend=0) == 1).sum()
+        assert blocks_seen == len(piece.replace(" ", ""))
+    # Every long word is cut, the parts in a row make it up, and the same seed cuts the same.
+    twelve = [row["IDENTITY"] for row in rows if row["FILENAME"].startswith("002")]
+    assert len(twelve) > 1
+    assert "IOIOOIOIIOIO".startswith("".join(twelve))
+    harvest_pieces(BlockReader(), [data], tmp_path / "again")
+    again = (tmp_path / "again" / "labels.csv").read_text()
+    assert again == (tmp_path / "pieces" / "labels.csv").read_text()
+    with pytest.raises(ValueError, match="there already"):
+        harvest_pieces(BlockReader(), [data], tmp_path / "pieces")

@@ -1,0 +1,71 @@
+"""Pieces of words: a written word of known text, cut between letters by alignment.
+
+A network with recurrent layers learns the words that it is shown by heart and then guesses: of
+joined writing by unseen writers it read 69 % of the words whose text it was trained on and 57 % of
+the others. Pieces hold letters in an order that no word of the set begins or ends with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr.alignment import edges, ink_profile
+
+Grey = NDArray[np.uint8]
+
+#: Fewest letters of a piece, and most of one that is not the last.
+SHORTEST, LONGEST = 3, 8
+
+#: Columns from which on a piece is worth keeping.
+_NARROWEST = 12
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a word: its text and its half-open range of columns."""
+
+    text: str
+    left: int
+    right: int
+
+
+def cut_pieces(
+    image: Grey, text: str, spans: Sequence[tuple[int, int]], cut: float, rng: np.random.Generator
+) -> list[Piece]:
+    """Return pieces of a word of SHORTEST to LONGEST letters and a few more, from left to right.
+
+    A piece ends beside the least ink nearby, so that few strokes are cut in two. A word that is too
+    short to be cut has none.
+
+    Args:
+        image: (H, W) uint8 prepared image of the word, paper white.
+        text: what is written, a character for each of `spans`.
+        spans: time steps of the letters, see `hwr.alignment.align`.
+        cut: see `hwr.alignment.edges`.
+    """
+    count = len(text)
+    if count < SHORTEST + 1:
+        return []
+    columns = edges(spans, image, cut)
+    ink = ink_profile(image)
+    seams = [0]
+    while count - seams[-1] >= SHORTEST + 1:
+        wanted = seams[-1] + int(rng.integers(SHORTEST, LONGEST + 1))
+        near = [n for n in (wanted - 1, wanted, wanted + 1) if seams[-1] + SHORTEST <= n < count]
+        if not near:
+            break
+        seams.append(min(near, key=lambda n: ink[min(columns[n], len(ink) - 1)]))
+    if len(seams) == 1:
+        return []
+    pieces = []
+    for first, last in zip(seams, [*seams[1:], count], strict=True):
+        left = columns[first] if first else 0
+        right = columns[last] if last < count else image.shape[1]
+        written = text[first:last].strip()
+        if len(written) >= SHORTEST and right - left >= _NARROWEST:
+            pieces.append(Piece(written, left, right))
+    return pieces
