@@ -38,8 +38,9 @@ def cut_pieces(
 ) -> list[Piece]:
     """Return pieces of a word of SHORTEST to LONGEST letters and a few more, from left to right.
 
-    A piece ends beside the least ink nearby, so that few strokes are cut in two. A word that is too
-    short to be cut has none.
+    A piece ends beside the least ink nearby, so that few strokes are cut in two, and between two
+    letters: what is as small as a hyphen is not found as surely. A word that is too short to be cut
+    has no pieces.
 
     Args:
         image: (H, W) uint8 prepared image of the word, paper white.
@@ -55,7 +56,11 @@ def cut_pieces(
     seams = [0]
     while count - seams[-1] >= SHORTEST + 1:
         wanted = seams[-1] + int(rng.integers(SHORTEST, LONGEST + 1))
-        near = [n for n in (wanted - 1, wanted, wanted + 1) if seams[-1] + SHORTEST <= n < count]
+        near = [
+            n
+            for n in (wanted - 1, wanted, wanted + 1)
+            if seams[-1] + SHORTEST <= n < count and text[n - 1 : n + 1].isalpha()
+        ]
         if not near:
             break
         seams.append(min(near, key=lambda n: ink[min(columns[n], len(ink) - 1)]))
