@@ -34,18 +34,22 @@ from hwr.training import WeightAverage, read_greedily
 from hwr.whole_file import write_text
 
 #: What is trained and validated on, and the weights of the recipe.
-SETS = {"kaggle_names": 3.2, "dhsd": 1.8, "copiste_words": 2.6}
+SETS = {"kaggle_names": 4.2, "dhsd": 2.0, "copiste_words": 2.6}
+
+#: What was made of them (docs/TRAINING.md), and its weights.
+MADE = {"copiste_cut": 1.2, "pieces": 0.7}
 
 #: How an arm differs from the whole recipe.
 Change = Callable[[Recipe], Recipe]
 
 
-def _without_lines(recipe: Recipe) -> Recipe:
-    return replace(recipe, data=recipe.data[:-1])
+def _without(recipe: Recipe, *names: str) -> Recipe:
+    kept = tuple((folder, w) for folder, w in recipe.data if Path(folder).name not in names)
+    return replace(recipe, data=kept)
 
 
 def _real_only(recipe: Recipe) -> Recipe:
-    return replace(_without_lines(recipe), synthetic=0.0, letters=None, recombined=0.0)
+    return replace(_without(recipe, *MADE), synthetic=0.0, letters=None, recombined=0.0)
 
 
 def _without_pen(recipe: Recipe) -> Recipe:
@@ -66,14 +70,15 @@ def _without_average(recipe: Recipe) -> Recipe:
 ARMS: dict[str, Change] = {
     "whole recipe": lambda recipe: recipe,
     "without recombined names": lambda r: replace(r, letters=None, recombined=0.0),
-    "without words cut from lines": _without_lines,
+    "without words cut from lines": lambda r: _without(r, "copiste_cut"),
+    "without pieces of words": lambda r: _without(r, "pieces"),
     "without drawn names": lambda r: replace(r, synthetic=0.0),
     "drawn names without fonts": lambda r: replace(r, fonts=None),
     "real pictures of the three sets only": _real_only,
     "labels uncorrected": lambda r: replace(r, corrections=None),
     "no strokes drawn anew by a pen": _without_pen,
     "no augmentation": lambda r: replace(r, augmentation=0.0),
-    "augmentation 1 instead of 0.5": lambda r: replace(r, augmentation=1.0),
+    "augmentation 0.5 instead of 0.9": lambda r: replace(r, augmentation=0.5),
     "without the shortcut head": _without_shortcut,
     "without the average of weights": _without_average,
 }
@@ -88,12 +93,15 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--data", type=Path, required=True, help="kaggle_names, dhsd, copiste_words, name_lists"
     )
     parser.add_argument(
-        "--made", type=Path, required=True, help="letters.npz and copiste_cut; docs/TRAINING.md"
+        "--made",
+        type=Path,
+        required=True,
+        help="letters.npz, copiste_cut, pieces; docs/TRAINING.md",
     )
     parser.add_argument("--fonts", type=Path, required=True, help="folder of fonts")
     parser.add_argument("--pads", type=Path, help="dataset of drawn names to test on, too")
     parser.add_argument("--init", type=Path, required=True, help="model folder to start from")
-    parser.add_argument("--samples", type=int, default=40_000, help="of each arm (%(default)s)")
+    parser.add_argument("--samples", type=int, default=30_000, help="of each arm (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--only", nargs="*", choices=[*ARMS], default=[*ARMS])
     parser.add_argument("--arm", choices=[*ARMS], help=argparse.SUPPRESS)
@@ -106,21 +114,21 @@ def run_arm(args: argparse.Namespace) -> dict[str, list[list[int]]]:
     recipe = Recipe(
         data=(
             *((str(args.data / name), weight) for name, weight in SETS.items()),
-            (str(args.made / "copiste_cut"), 1.2),
+            *((str(args.made / name), weight) for name, weight in MADE.items()),
         ),
-        synthetic=0.2,
+        synthetic=0.22,
         out=out,
         corrections=Path("assets/kaggle_corrections.csv"),
         letters=args.made / "letters.npz",
-        recombined=0.15,
+        recombined=0.2,
         names=args.data / "name_lists" / "kaggle_train_names_counts.csv",
         fonts=args.fonts,
         samples=args.samples,
         init=args.init,
         resume=(out.with_name(f"{out.name}.run") / "state.npz").is_file(),
-        learning_rate=1.2e-3,
-        augmentation=0.5,
-        dropout=0.1,
+        learning_rate=1.1e-3,
+        augmentation=0.9,
+        dropout=0.15,
         validate_every=args.samples,
     )
     train(ARMS[args.arm](recipe))
