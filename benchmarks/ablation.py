@@ -78,7 +78,7 @@ ARMS: dict[str, Change] = {
     "labels uncorrected": lambda r: replace(r, corrections=None),
     "no strokes drawn anew by a pen": _without_pen,
     "no augmentation": lambda r: replace(r, augmentation=0.0),
-    "augmentation 0.5 instead of 0.9": lambda r: replace(r, augmentation=0.5),
+    "augmentation 1 instead of 0.5": lambda r: replace(r, augmentation=1.0),
     "without the shortcut head": _without_shortcut,
     "without the average of weights": _without_average,
 }
@@ -127,8 +127,8 @@ def run_arm(args: argparse.Namespace) -> dict[str, list[list[int]]]:
         init=args.init,
         resume=(out.with_name(f"{out.name}.run") / "state.npz").is_file(),
         learning_rate=1.1e-3,
-        augmentation=0.9,
-        dropout=0.15,
+        augmentation=0.5,
+        dropout=0.1,
         validate_every=args.samples,
     )
     train(ARMS[args.arm](recipe))

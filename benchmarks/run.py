@@ -41,7 +41,7 @@ PROMPTS = re.compile(r"^\W*(NOM|PRENOM|PRÉNOM)S?\b\W*", re.IGNORECASE)
 OWN = ("hwr onnx", "hwr int8", "hwr keras")
 
 #: How often each picture is read in bulk by processes, whose start is counted.
-TIMES = 10
+TIMES = 25
 
 #: What reads with the shipped model folder unless another engine is asked for.
 DEFAULT = "hwr int8"
