@@ -110,8 +110,6 @@ def harvest_words(recognizer: Recognizer, folder: Path, out: Path, shift: float)
     Raises:
         ValueError: `out` is there already.
     """
-    if out.exists():
-        raise ValueError(f"{out} is there already; choose another name.")
     dataset = open_dataset(folder, "train", recognizer.spec.alphabet)
     # Lines with characters outside of the alphabet hold other words that can be used.
     lines = list(dataset) + [
@@ -133,8 +131,6 @@ def harvest_pieces(
     Raises:
         ValueError: `out` is there already.
     """
-    if out.exists():
-        raise ValueError(f"{out} is there already; choose another name.")
     words: list[Sample] = []
     for folder in folders:
         trained, _ = share_out(open_dataset(folder, "train", recognizer.spec.alphabet))
@@ -143,7 +139,13 @@ def harvest_pieces(
 
 
 def _write_dataset(out: Path, pictures: Iterable[tuple[Sample, str, Grey]]) -> int:
-    """Write pictures with their texts and the writers of their samples; return how many."""
+    """Write pictures with their texts and the writers of their samples; return how many.
+
+    Raises:
+        ValueError: `out` is there already.
+    """
+    if out.exists():
+        raise ValueError(f"{out} is there already; choose another name.")
     count = 0
     with new_folder(out) as partial:
         (partial / "images").mkdir()

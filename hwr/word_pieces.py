@@ -2,7 +2,7 @@
 
 A network with recurrent layers learns the words that it is shown by heart and then guesses: of
 joined writing by unseen writers it read 69 % of the words whose text it was trained on and 57 % of
-the others. Pieces hold letters in an order that no word of the set begins or ends with.
+the others. Most pieces are no words, so that they can only be read letter by letter.
 """
 
 from __future__ import annotations
