@@ -16,6 +16,7 @@ SOURCES = {
     "copiste_words": 'words of "Copiste d\'un jour", Bibliothèque et Archives nationales du '
     "Québec: French, mixed case and joined (CC BY 4.0)",
     "copiste_cut": "words cut out of lines of the same source by alignment (CC BY 4.0)",
+    "pieces": "pieces of three to eight letters of the words above, cut out by alignment",
     "nist_sd19_capitals": "NIST Special Database 19: hand-printed capitals (US government data)",
 }
 
@@ -24,6 +25,8 @@ TITLES = {
     "kaggle_names": "School forms",
     "dhsd": "German places",
     "copiste_words": "Joined writing",
+    "copiste_cut": "Words of lines",
+    "pieces": "Pieces of words",
     "drawn_names": "Drawn by hwr",
 }
 

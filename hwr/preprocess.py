@@ -20,6 +20,10 @@ Grey = NDArray[np.uint8]
 #: bounds the cost of a 20-megapixel photograph.
 WORKING_PIXELS = 400_000
 
+#: Pixels of the longer side at which the brightness of the paper is measured. Twice as many take
+#: four times as long, and of 1,800 pictures 9 in 10 are prepared within 8 of 255 the same.
+THUMBNAIL = 80
+
 #: Ink is what is darker than the paper by this share of the darkest stroke.
 INK_THRESHOLD = 0.3
 
@@ -29,6 +33,9 @@ LEAST_CONTRAST = 20.0
 
 #: Paper in shadow is still brighter than this; in a darker picture noise would become ink.
 DARKEST_PAPER = 128
+
+#: What paper of each brightness, 0..255, is multiplied by to make it white.
+BRIGHTENING = 255.0 / np.maximum(np.arange(256), DARKEST_PAPER)
 
 #: Rows and columns from which on a picture can show more than the paper.
 LEAST_PHOTO = 120
@@ -164,12 +171,12 @@ def _paper(grey: Grey) -> Grey:
     shadow. It is taken on a thumbnail, since paper changes slowly.
     """
     height, width = grey.shape
-    factor = min(1.0, 160 / max(height, width))
+    factor = min(1.0, THUMBNAIL / max(height, width))
     small = _resize(grey, max(1, round(width * factor)), max(1, round(height * factor)))
     low, high = int(small.min()), int(small.max())
     if high - low < LEAST_CONTRAST / 2:
         return np.full_like(grey, int(np.median(small)))
-    window = max(3, min(small.shape) // 2 * 2 + 1, 41)
+    window = max(3, min(small.shape) // 2 * 2 + 1, THUMBNAIL // 4 + 1)
     # Mirrored borders: replicated ones would take a stroke at the edge for paper.
     reach = min(window // 2, min(small.shape) - 1)
     framed = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
@@ -180,17 +187,21 @@ def _paper(grey: Grey) -> Grey:
     if lightest.min() > 0.5 + 1e-5:
         return np.full_like(grey, high)
     median = cv2.medianBlur(framed, window)[reach:, reach:][: small.shape[0], : small.shape[1]]
-    smooth = cv2.blur(median, (9, 9))
+    smooth = cv2.blur(median, (5, 5))
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _is_light_on_dark(grey: Grey, paper: Grey) -> bool:
     """Return whether ink is lighter than the paper around it."""
     # A 3x3 mean first: the grain of blank paper must not outvote strokes.
-    difference = cv2.blur(grey, (3, 3)).astype(np.int16) - paper
-    lighter = difference[difference > LEAST_CONTRAST].sum()
-    darker = -difference[difference < -LEAST_CONTRAST].sum()
-    return bool(lighter > darker)
+    smooth = np.asarray(cv2.blur(grey, (3, 3)), np.uint8)
+
+    def above(one: Grey, other: Grey) -> float:
+        difference = cv2.subtract(one, other)  # 0 where it would be negative
+        kept = cv2.threshold(difference, LEAST_CONTRAST, 0, cv2.THRESH_TOZERO)[1]
+        return cv2.sumElems(kept)[0]
+
+    return above(smooth, paper) > above(paper, smooth)
 
 
 def _even(grey: Grey, paper: Grey) -> tuple[Grey, float]:
@@ -198,8 +209,8 @@ def _even(grey: Grey, paper: Grey) -> tuple[Grey, float]:
 
     Light falls on paper and ink alike, so brightness is divided by that of the paper.
     """
-    drop = np.maximum(paper.astype(np.float32) - grey, 0.0)
-    darkness = drop * (255.0 / np.maximum(paper, DARKEST_PAPER))
+    drop = cv2.subtract(paper, grey)  # 0 where it would be negative
+    darkness = drop * cv2.LUT(paper, BRIGHTENING)
     # A 3x3 mean keeps one dark pixel of noise from counting as the darkest stroke.
     contrast = float(cv2.blur(darkness, (3, 3)).max())
     if contrast < LEAST_CONTRAST:
@@ -288,7 +299,9 @@ def _line_rows(evened: Grey, *, others: bool) -> list[slice]:
 
 def _lines(ink: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the rows of each line of writing in `ink`, (H, W), from above."""
-    return _merge_accents(_runs(ink.sum(axis=1) > 1))
+    # Ten times as fast as NumPy's sum of truth values.
+    counts = cv2.reduce(ink.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+    return _merge_accents(_runs(np.asarray(counts)[:, 0] > 1))
 
 
 def _without_cut_off_rests(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -619,10 +619,10 @@ def test_samples_know_their_place(folder: Path) -> None:
 
 
 def test_about_names_the_training_data(tmp_path: Path) -> None:
-    metrics = {"runs": [{"sources": {"<b>": 1200, "forms": 3}, "synthetic_share": 0.5}]}
+    metrics = {"runs": [{"sources": {"<b>": 1200, "dhsd": 3}, "synthetic_share": 0.5}]}
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     about = about_model(tmp_path)
-    assert "1,200 pictures of `&lt;b&gt;`, 3 pictures of `forms`" in about
+    assert "on &lt;b&gt; (1,200 pictures), German places (3 pictures) and names drawn" in about
     (tmp_path / "metrics.json").write_text('{"runs": [{}]}')
     assert "trained on" not in about_model(tmp_path)
     assert "sent nowhere else" in about_model(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from hwr.card import title
 from hwr.confidence import load_confidence, percent
 from hwr.model_folder import METRICS, ModelFolderError, read_json
 
@@ -57,7 +58,7 @@ def _trained_on(folder: Path) -> str:
         drawn = any(run["synthetic_share"] for run in runs)
     except (ModelFolderError, KeyError, TypeError, ValueError, AttributeError):
         return ""
-    parts = [f"{count:,} pictures of `{escape(name)}`" for name, count in sources.items()]
+    parts = [f"{escape(title(name))} ({count:,} pictures)" for name, count in sources.items()]
     if drawn:
         parts.append("names drawn by the program itself")
     if not parts:
