@@ -50,8 +50,11 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--corrections",
         type=Path,
+        action="append",
+        default=[],
         metavar="CSV",
-        help="better labels of training pictures (assets/kaggle_corrections.csv)",
+        help="better labels of training pictures (assets/*_corrections.csv); may be given several "
+        "times",
     )
     parser.add_argument(
         "--letters",
@@ -153,7 +156,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = Recipe(
         data=tuple(data),
         synthetic=synthetic,
-        corrections=args.corrections,
+        corrections=tuple(args.corrections),
         letters=Path(letters) if letters else None,
         recombined=recombined,
         names=args.names,

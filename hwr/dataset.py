@@ -111,7 +111,8 @@ class Dataset:
 def corrected(dataset: Dataset, file: str | os.PathLike[str], alphabet: Alphabet) -> Dataset:
     """Return a training split with the labels of a table of corrections.
 
-    The table has the columns FILENAME and IDENTITY; rows of other datasets are passed over.
+    The table has the columns FILENAME and IDENTITY; rows of other datasets are passed over. A
+    blank IDENTITY drops the picture.
 
     Raises:
         DatasetError: the table cannot be read, or the split is not for training: what a model
@@ -123,15 +124,18 @@ def corrected(dataset: Dataset, file: str | os.PathLike[str], alphabet: Alphabet
     if not path.is_file():
         raise DatasetError(f"There is no file {str(file)!r}; check the path of the corrections.")
     labels = {row["FILENAME"]: row["IDENTITY"] for row in _read_table(path)}
-    samples = []
+    samples, dropped = [], list(dataset.dropped)
     for sample in dataset:
         label = labels.get(sample.path.name, sample.label)
         better = replace(sample, text=fold(label), label=label)
         reason = _unusable(better, alphabet)
-        if reason is not None:
+        if reason is None:
+            samples.append(better)
+        elif not better.text:
+            dropped.append(Dropped(better, reason))
+        else:
             raise DatasetError(f"{path.name} corrects {sample.path.name} to {label!r}: {reason}")
-        samples.append(better)
-    return replace(dataset, samples=tuple(samples))
+    return replace(dataset, samples=tuple(samples), dropped=tuple(dropped))
 
 
 def share_out(dataset: Dataset) -> tuple[Dataset, Dataset]:

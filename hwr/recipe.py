@@ -46,7 +46,7 @@ class Recipe:
     data: tuple[tuple[str, float], ...]
     synthetic: float
     out: Path
-    corrections: Path | None = None
+    corrections: tuple[Path, ...] = ()
     letters: Path | None = None
     recombined: float = 0.0
     names: Path | None = None
@@ -208,8 +208,8 @@ def _name(folder: str, known: list[str]) -> str:
 def _prepared(folder: str, split: str, spec: Spec, recipe: Recipe) -> PreparedSet:
     dataset = open_dataset(folder, split, spec.alphabet)
     if split == "train":
-        if recipe.corrections is not None:
-            dataset = corrected(dataset, recipe.corrections, spec.alphabet)
+        for table in recipe.corrections:
+            dataset = corrected(dataset, table, spec.alphabet)
         dataset, _ = share_out(dataset)
     images = prepare_dataset(dataset, spec, folder=recipe.cache)
     reasons = count_reasons(images.dropped)

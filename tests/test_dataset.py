@@ -162,6 +162,12 @@ def test_training_labels_are_corrected_by_a_table(published: Path, tmp_path: Pat
     better = corrected(train, table, Alphabet())
     assert [(s.index, s.text) for s in better] == [(1, "ELODIE"), (7, "NULLE")]
     assert better.dropped == train.dropped
+    table.write_text("FILENAME,IDENTITY\nTRAIN_00007.jpg,\n")
+    fewer = corrected(train, table, Alphabet())
+    assert [s.index for s in fewer] == [1]
+    assert [(d.sample.index, d.reason) for d in fewer.dropped[len(train.dropped) :]] == [
+        (7, "blank label")
+    ]
     table.write_text("FILENAME,IDENTITY\nTRAIN_00007.jpg,R2D2\n")
     with pytest.raises(DatasetError, match=r"TRAIN_00007\.jpg to 'R2D2': unknown character"):
         corrected(train, table, Alphabet())
@@ -180,6 +186,13 @@ def test_the_corrections_that_come_with_the_project_are_of_training_pictures() -
         assert re.fullmatch(r"TRAIN_\d{5}\.jpg", row["FILENAME"])
         assert Alphabet().encode(row["IDENTITY"])
         assert row["IDENTITY"] == fold(row["IDENTITY"]) != row["PUBLISHED"]
+    with file.with_name("mixed_corrections.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len({row["FILENAME"] for row in rows}) == len(rows) > 200
+    for row in rows:
+        assert re.fullmatch(r"(w\d\d|\w*wikitexte)_\w+\.jpg", row["FILENAME"])
+        assert row["IDENTITY"] == fold(row["IDENTITY"])
+        Alphabet().encode(row["IDENTITY"])
 
 
 def test_a_split_column_decides(tmp_path: Path) -> None:
