@@ -89,6 +89,11 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--dropout", type=float, help="share of features dropped (that of --init, or 0.2)"
     )
     parser.add_argument("--validate-every", type=_positive(int), default=20_000, metavar="IMAGES")
+    parser.add_argument(
+        "--keep-last",
+        action="store_true",
+        help="leave the weights at the end of the run, not those that validate best",
+    )
     parser.add_argument("--cache", type=Path, help="folder for prepared pictures")
     parser.add_argument(
         "--precision",
@@ -166,6 +171,7 @@ def run(args: argparse.Namespace) -> int:
         samples=args.samples,
         init=args.init,
         resume=args.resume,
+        keep_last=args.keep_last,
         out=args.out,
         seed=args.seed,
         batch_size=args.batch_size,

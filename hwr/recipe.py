@@ -62,6 +62,7 @@ class Recipe:
     augmentation: float = 1.0
     dropout: float | None = None
     validate_every: int = 20_000
+    keep_last: bool = False
     cache: Path | None = None
     spec: Spec | None = None
     precision: str = "float32"
@@ -126,6 +127,7 @@ def _train(recipe: Recipe, hosts: Hosts | None) -> Progress:
         minutes=recipe.minutes,
         validate_every=recipe.validate_every,
         learning_rate=recipe.learning_rate,
+        keep_last=recipe.keep_last,
     )
 
     def save(model: keras.Model, scores: dict[str, Score], progress: Progress) -> None:

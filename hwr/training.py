@@ -59,6 +59,8 @@ class Plan:
             a hundredth of the peak along a cosine.
         weight_decay: of AdamW (Loshchilov and Hutter, 2019), kernels only.
         clip: largest global norm of the gradients.
+        keep_last: the weights at the end take the place of the best ones whatever validation
+            says of them, so that it chooses nothing.
     """
 
     samples: int | None = None
@@ -68,6 +70,7 @@ class Plan:
     warm_up: float = 0.02
     weight_decay: float = 1e-3
     clip: float = 5.0
+    keep_last: bool = False
 
     def __post_init__(self) -> None:
         if (self.samples is None) == (self.minutes is None):
@@ -374,8 +377,8 @@ class Trainer:
             history.append(entry)
             if log is not None:
                 log.write(self.progress.step, history)
-            tied = self._done() >= 1 and cer <= TIE * self.progress.best_cer
-            if cer < self.progress.best_cer or tied:
+            tied = self.plan.keep_last or cer <= TIE * self.progress.best_cer
+            if cer < self.progress.best_cer or (tied and self._done() >= 1):
                 self.progress.best_cer = min(cer, self.progress.best_cer)
                 self.progress.saved = self.progress.samples
                 if self._writes:

@@ -112,6 +112,18 @@ def test_run_killed_while_it_validates_validates_before_it_goes_on(
         assert [row["samples"] for row in csv.DictReader(file)] == ["80", "160"]
 
 
+@pytest.mark.parametrize(("keep_last", "kept"), [(False, []), (True, [160])])
+def test_the_last_weights_can_be_kept_whatever_validation_says(
+    images: PreparedSet, tmp_path: Path, keep_last: bool, kept: list[int]
+) -> None:
+    run, saved = trainer(images, tmp_path), []
+    run.plan = replace(run.plan, keep_last=keep_last)
+    run.progress.best_cer = 0.0
+    run.save = lambda model, scores, progress: saved.append(progress.samples)
+    run.run()
+    assert saved == kept
+
+
 def test_a_full_disk_keeps_the_last_checkpoint(images: PreparedSet, tmp_path: Path) -> None:
     run = trainer(images, tmp_path)
     run.checkpoint()
