@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
+import numpy as np
 from keras import layers
 
 from hwr.layers import BatchNormalization, Bidirectional
 from hwr.spec import Spec
 
-#: What a network may calculate in; its weights are float32 in every case.
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+#: What a network may calculate in.
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "float64")
 
 # === Layers ===
 
@@ -69,7 +70,8 @@ def build_model(
         portable: use Keras' own recurrent layers, made of operations that converters know.
         precision: one of PRECISIONS. A mixed one calculates in 16 bits, which accelerators do
             faster, but for the logits, the averages of the normalisation and the sums of the
-            loss; the weights stay float32.
+            loss; the weights stay float32. With float64 all is float64: for reading, where
+            what float32 rounds off is to be known.
 
     Raises:
         ValueError: there is no such precision.
@@ -77,7 +79,12 @@ def build_model(
     if precision not in PRECISIONS:
         raise ValueError(f"precision is one of {', '.join(PRECISIONS)}. Received: {precision!r}")
     with _calculating_in(precision):
-        return _network(spec, shortcut=shortcut, portable=portable)
+        return _network(
+            spec,
+            shortcut=shortcut,
+            portable=portable,
+            outer="float64" if precision == "float64" else "float32",
+        )
 
 
 @contextmanager
@@ -91,11 +98,13 @@ def _calculating_in(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _network(spec: Spec, *, shortcut: bool, portable: bool) -> keras.Model:
+def _network(spec: Spec, *, shortcut: bool, portable: bool, outer: str) -> keras.Model:
+    """Return the network; `outer` is the dtype of the ink and of the logits."""
     bidirectional = layers.Bidirectional if portable else Bidirectional
     inputs = keras.Input((spec.height, None, 1), name="image")
-    # Ink is 1 and paper 0, so that zero padding inside the convolutions is paper.
-    x = layers.Rescaling(-1 / 255, offset=1.0, dtype="float32", name="ink")(inputs)
+    # Ink is 1 and paper 0, so that zero padding inside the convolutions is paper. A float of
+    # Python would be rounded to float32 first, and paper in float64 not be 0.
+    x = layers.Rescaling(np.float64(-1 / 255), offset=1.0, dtype=outer, name="ink")(inputs)
     first, second, third = spec.filters
     # Strided convolutions rather than pooling: on a CPU, pooling and normalising at full
     # resolution cost more than all arithmetic (43 against 79 images/s in training).
@@ -124,8 +133,8 @@ def _network(spec: Spec, *, shortcut: bool, portable: bool) -> keras.Model:
         x = bidirectional(lstm, name=f"lstm{number}")(x)  # B x T x 2U
     x = layers.Dropout(spec.dropout, name="dropout_logits")(x)
     classes = spec.alphabet.classes
-    logits = layers.Dense(classes, dtype="float32", name="logits")(x)  # B x T x C
+    logits = layers.Dense(classes, dtype=outer, name="logits")(x)  # B x T x C
     if not shortcut:
         return keras.Model(inputs, logits, name="crnn")
-    aside = layers.Conv1D(classes, 3, padding="same", dtype="float32", name="shortcut")(features)
+    aside = layers.Conv1D(classes, 3, padding="same", dtype=outer, name="shortcut")(features)
     return keras.Model(inputs, [logits, aside], name="crnn_training")

@@ -167,8 +167,11 @@ def load_spec(folder: Path) -> Spec:
     return spec
 
 
-def load_model(folder: Path) -> tuple[Spec, keras.Model]:
+def load_model(folder: Path, precision: str = "float32") -> tuple[Spec, keras.Model]:
     """Return the spec and the network of a model folder; no code is executed from it.
+
+    Args:
+        precision: see `hwr.model.build_model`.
 
     Raises:
         ModelFolderError: see `load_spec`; or the weights do not fit the spec.
@@ -176,7 +179,7 @@ def load_model(folder: Path) -> tuple[Spec, keras.Model]:
     from hwr.model import build_model
 
     spec = load_spec(folder)
-    model = build_model(spec)
+    model = build_model(spec, precision=precision)
     try:
         with warnings.catch_warnings():
             # Keras only warns where a layer finds no weights, and leaves it untrained.

@@ -67,13 +67,21 @@ def test_precision_is_that_of_the_arithmetic_alone(precision: str) -> None:
     computed = {x.name: x.compute_dtype for x in model.layers}
     inner = precision.removeprefix("mixed_")
     assert computed["stem"] == computed["lstm2"] == computed["column_norm"] == inner
-    assert computed["logits"] == computed["shortcut"] == computed["ink"] == "float32"
-    assert {keras.backend.standardize_dtype(v.dtype) for v in model.weights} == {"float32"}
+    outer = "float64" if precision == "float64" else "float32"
+    assert computed["logits"] == computed["shortcut"] == computed["ink"] == outer
+    assert {keras.backend.standardize_dtype(v.dtype) for v in model.weights} == {outer}
     for logits in model(np.full((1, 16, 32, 1), 255, np.float32)):
-        assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+        assert keras.backend.standardize_dtype(logits.dtype) == outer
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_precision_is_one_of_three() -> None:
-    with pytest.raises(ValueError, match=r"one of float32, .*Received: 'float64'"):
-        build_model(TINY, precision="float64")
+def test_precision_is_one_of_four() -> None:
+    with pytest.raises(ValueError, match=r"one of float32, .*Received: 'float8'"):
+        build_model(TINY, precision="float8")
+
+
+def test_paper_is_nothing_in_float64() -> None:
+    """Padding is 0, so paper that is 6e-8 would end where the picture ends."""
+    model = build_model(TINY, precision="float64")
+    ink = model.get_layer("ink")(np.array([0.0, 255.0]))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(ink), [1.0, 0.0])
