@@ -71,7 +71,7 @@ def build_model(
         precision: one of PRECISIONS. A mixed one calculates in 16 bits, which accelerators do
             faster, but for the logits, the averages of the normalisation and the sums of the
             loss; the weights stay float32. With float64 all is float64: for reading, where
-            what float32 rounds off is to be known.
+            what float32 rounds off is to be known; JAX does so with JAX_ENABLE_X64 alone.
 
     Raises:
         ValueError: there is no such precision.

@@ -26,11 +26,11 @@ def folder(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
-def test_onnx_is_the_network_calculated_exactly() -> None:
+def test_both_engines_read_all_validation_samples_alike() -> None:
     """The weights that come with the project, on the pictures that come with it.
 
-    Keras in float32 is itself up to 2.4e-4 from the same network in float64, which is therefore
-    what both are compared with (`python -m benchmarks.parity`).
+    Keras in float32 rounds off up to 2.4e-4 itself (`python -m benchmarks.parity`), so that
+    the network in float64 is the stricter measure.
     """
     spec, onnx = load_engine(MODEL, "onnx")
     _, keras = load_engine(MODEL, "keras")
@@ -43,6 +43,7 @@ def test_onnx_is_the_network_calculated_exactly() -> None:
         assert expected.dtype == np.float64
         assert ours.shape == (len(batch), batch.shape[2] // 4, spec.alphabet.classes)
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-4)
         for a, b in zip(ours, theirs, strict=True):
             assert greedy_text(a, spec.alphabet) == greedy_text(b, spec.alphabet)
 
