@@ -61,6 +61,7 @@ class Recipe:
     learning_rate: float = 1.5e-3
     augmentation: float = 1.0
     dropout: float | None = None
+    consistency: float = 0.0
     validate_every: int = 20_000
     keep_last: bool = False
     cache: Path | None = None
@@ -121,7 +122,8 @@ def _train(recipe: Recipe, hosts: Hosts | None) -> Progress:
         made = recipe.synthetic + recipe.recombined
         if not pictures or made >= 1:
             raise ValueError("--epochs counts passes over --data; give --minutes or --samples.")
-        samples = math.ceil(recipe.epochs * pictures / (1 - made))
+        views = 2 if recipe.consistency else 1
+        samples = math.ceil(views * recipe.epochs * pictures / (1 - made))
     plan = Plan(
         samples=samples,
         minutes=recipe.minutes,
@@ -149,6 +151,7 @@ def _train(recipe: Recipe, hosts: Hosts | None) -> Progress:
         initial[1] if initial else None,
         precision=recipe.precision,
         hosts=hosts,
+        consistency=recipe.consistency,
     )
     if hosts is not None:
         hosts.check_same(_job_facts(recipe, spec, plan, validation))
@@ -167,6 +170,7 @@ def _job_facts(
         "--seed": recipe.seed,
         "--batch-size": recipe.batch_size,
         "--precision": recipe.precision,
+        "--consistency": recipe.consistency,
         "--init": recipe.init and read_json(recipe.init / CONFIG)["weights_sha256"],
         "--resume": recipe.resume,
         "validation pictures": {
@@ -263,6 +267,7 @@ def _batches(
         workers=recipe.workers,
         shards=shards,
         shard=None if hosts is None else hosts.number,
+        paired=recipe.consistency > 0,
     )
 
 
@@ -310,6 +315,7 @@ def _run_facts(
         "minutes": round(progress.seconds / 60, 1),
         "seed": recipe.seed,
         "augmentation": recipe.augmentation,
+        "consistency": recipe.consistency,
     }
 
 
