@@ -56,7 +56,9 @@ def main(argv: list[str] | None = None) -> int:
 
         def read(engine: str, before: list[str]) -> dict[str, np.ndarray]:
             command = [*before, sys.executable, "-c", READ, str(args.model), engine]
-            subprocess.run([*command, str(source), str(target)], check=True)
+            done = subprocess.run([*command, str(source), str(target)], stderr=subprocess.PIPE)
+            if done.returncode:  # QEMU says what it lacks even where all goes well
+                raise RuntimeError(done.stderr.decode())
             with np.load(target) as logits:
                 return dict(logits)
 

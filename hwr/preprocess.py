@@ -310,15 +310,23 @@ def _without_cut_off_rests(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Only pieces that reach less than a third into the picture: a tall letter that touches
     the edge of a tight crop stays.
     """
-    height = ink.shape[0]
-    if not (ink[0].any() or ink[-1].any()):
-        return ink  # looking for pieces takes a quarter of the whole preparation
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8))
-    tops = stats[:, cv2.CC_STAT_TOP]
-    bottoms = tops + stats[:, cv2.CC_STAT_HEIGHT]
-    rest = ((tops == 0) & (bottoms < height / 3)) | ((bottoms == height) & (tops > height * 2 / 3))
-    rest[0] = True  # label 0 is the paper
-    return np.asarray(~rest[labels])
+    third = -(-ink.shape[0] // 3)
+    kept = ink
+    # A piece that reaches from the edge out of its third of the rows touches the last of them, so
+    # that is all that has to be looked at.
+    for flipped in (False, True):
+        rows = slice(None, None, -1) if flipped else slice(None)
+        if not ink[rows][0].any():
+            continue
+        part = ink[rows][:third].astype(np.uint8)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(part)
+        cut = stats[:, cv2.CC_STAT_TOP] == 0
+        cut &= stats[:, cv2.CC_STAT_HEIGHT] < ink.shape[0] / 3
+        cut[0] = False  # label 0 is the paper
+        if cut.any():
+            kept = kept.copy() if kept is ink else kept
+            kept[rows][:third] &= ~cut[labels]
+    return kept
 
 
 def _merge_accents(bands: list[tuple[int, int]]) -> list[tuple[int, int]]:
