@@ -26,13 +26,6 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
     return convert
 
 
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be 0 or more. Received: {text}")
-    return value
-
-
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -94,14 +87,6 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--dropout", type=float, help="share of features dropped (that of --init, or 0.2)"
-    )
-    parser.add_argument(
-        "--consistency",
-        type=_not_negative,
-        default=0.0,
-        metavar="WEIGHT",
-        help="show two views of each picture at once and let what they are read as agree, which "
-        "counts WEIGHT times its disagreement; 0.2 is usual (%(default)s, one view)",
     )
     parser.add_argument("--validate-every", type=_positive(int), default=20_000, metavar="IMAGES")
     parser.add_argument(
@@ -193,7 +178,6 @@ def run(args: argparse.Namespace) -> int:
         learning_rate=args.learning_rate,
         augmentation=args.augmentation,
         dropout=args.dropout,
-        consistency=args.consistency,
         validate_every=args.validate_every,
         cache=args.cache,
         precision=args.precision,

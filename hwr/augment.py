@@ -6,7 +6,7 @@ run. Images are (H, W) uint8 with white (255) paper.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 from hwr.thinning import redraw
 
 Grey = NDArray[np.uint8]
-
-#: How many times as often as usual each of two views is masked: what one lacks, the other tells.
-MASKED = 4.0
 
 
 @dataclass(frozen=True)
@@ -57,23 +54,7 @@ def augment(
     image: Grey, rng: np.random.Generator, *, max_width: int, strength: Strength = Strength()
 ) -> Grey:
     """Return another plausible (H, W') uint8 image of the same writing, W' <= max_width."""
-    return _rewrite(_deform(image, rng, max_width, strength), rng, strength)
-
-
-def two_views(
-    image: Grey, rng: np.random.Generator, *, max_width: int, strength: Strength = Strength()
-) -> tuple[Grey, Grey]:
-    """Return two other images of the same writing whose letters stand on the same columns.
-
-    They differ in pen, thickness, tone and in what is erased, not in shape.
-    """
-    shaped = _deform(image, rng, max_width, strength)
-    strength = replace(strength, mask=min(1.0, MASKED * strength.mask))
-    return _rewrite(shaped.copy(), rng, strength), _rewrite(shaped, rng, strength)
-
-
-def _rewrite(image: Grey, rng: np.random.Generator, strength: Strength) -> Grey:
-    """Change how `image` is written, not where; may change it in place."""
+    image = _deform(image, rng, max_width, strength)
     if rng.random() < strength.pen:
         # Widths around 1.6 pixels; a wide pen would fill the loops of small writing.
         image = redraw(image, float(np.clip(np.exp(rng.normal(0.45, 0.4)), 0.8, 3.2)))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, fold, frames_needed
-from hwr.augment import Strength, augment, two_views
+from hwr.augment import Strength, augment
 from hwr.cache import PreparedSet
 from hwr.name_list import compose_name
 from hwr.preprocess import prepare
@@ -148,8 +148,6 @@ class Batches:
             several machines can draw one part each. The batches depend on their number.
         shard: the part to yield, 0..shards - 1; None for whole batches. W and L of a part
             are its own; those of the whole batch are the largest of its parts.
-        paired: whether images 0 and 1 of a batch, 2 and 3 and so on are two views of one picture
-            (`hwr.augment.two_views`), for `hwr.loss.consistent_ctc_loss`.
     """
 
     sources: Sequence[Source]
@@ -163,7 +161,6 @@ class Batches:
     workers: int = 0
     shards: int = 1
     shard: int | None = None
-    paired: bool = False
 
     def __post_init__(self) -> None:
         if self.workers < 0:
@@ -172,11 +169,6 @@ class Batches:
             raise ValueError(
                 f"A batch of {self.batch_size} images cannot be shared out equally among "
                 f"{self.shards} processes; choose a --batch-size that is a multiple of them."
-            )
-        if self.paired and self.batch_size // self.shards % 2:
-            raise ValueError(
-                f"Two views of each picture need an even --batch-size in each process. Received: "
-                f"{self.batch_size} for {self.shards}"
             )
         if self.shard is not None and not 0 <= self.shard < self.shards:
             raise ValueError(f"shard must lie in 0..{self.shards - 1}. Received: {self.shard}")
@@ -220,27 +212,19 @@ class Batches:
     def _drawn(self, size: int, rng: np.random.Generator) -> list[list[tuple[Grey, list[int]]]]:
         """Return GROUP lists of `size` labelled images, by width."""
         chances = np.asarray(self.weights, np.float64)
-        pictures = size // 2 if self.paired else size
-        chosen = rng.choice(len(self.sources), GROUP * pictures, p=chances / chances.sum())
+        chosen = rng.choice(len(self.sources), GROUP * size, p=chances / chances.sum())
         drawn = [self._draw(self.sources[source], rng) for source in chosen]
-        drawn.sort(key=lambda item: item[0][0].shape[1])
-        images = [(view, ids) for views, ids in drawn for view in views]
-        return [images[start : start + size] for start in range(0, len(images), size)]
+        drawn.sort(key=lambda item: item[0].shape[1])
+        return [drawn[start : start + size] for start in range(0, len(drawn), size)]
 
-    def _draw(self, source: Source, rng: np.random.Generator) -> tuple[tuple[Grey, ...], list[int]]:
-        """Return one image of a picture, or two views, and the label."""
+    def _draw(self, source: Source, rng: np.random.Generator) -> tuple[Grey, list[int]]:
         image, text = source.draw(rng)
         ids = self.spec.alphabet.encode(text)
-        views: tuple[Grey, ...] = (image, image) if self.paired else (image,)
         if rng.random() < self.augmented:
-            limit, strength = self.spec.max_width, self.strength
-            if self.paired:
-                others: tuple[Grey, ...] = two_views(image, rng, max_width=limit, strength=strength)
-            else:
-                others = (augment(image, rng, max_width=limit, strength=strength),)
-            if others[0].shape[1] // COLUMNS_PER_STEP >= frames_needed(ids):
-                views = others
-        return views, ids
+            other = augment(image, rng, max_width=self.spec.max_width, strength=self.strength)
+            if other.shape[1] // COLUMNS_PER_STEP >= frames_needed(ids):
+                image = other
+        return image, ids
 
     def _collate(self, items: Sequence[tuple[Grey, list[int]]], *, wide: bool) -> Batch:
         widest = max(image.shape[1] for image, _ in items)

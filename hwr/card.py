@@ -188,11 +188,6 @@ def _training(runs: list[Mapping[str, Any]], averaged: Mapping[str, Any] | None)
             )
             for name, count in run.get("letters", {}).items():
                 lines.append(f"  - {count:,} of `{name}`; {SOURCES.get(name, 'no description')}")
-        if run.get("consistency"):
-            lines.append(
-                f"- two views of each picture at once; their disagreement counts "
-                f"{run['consistency']:g} times"
-            )
     if averaged:
         lines += [
             "",

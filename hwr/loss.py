@@ -5,7 +5,6 @@ This module, `hwr.layers` and `hwr.hosts` alone know which Keras backend runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -28,26 +27,6 @@ def ctc_loss(labels: Any, logits: Any) -> Any:
     if keras.backend.backend() == "tensorflow":
         return _sparse_tensorflow_loss(labels, logits)
     return portable_ctc_loss(labels, logits)
-
-
-def consistent_ctc_loss(weight: float) -> Callable[[Any, Any], Any]:
-    """Return a loss like `ctc_loss` for batches of two views of each picture, one after the other.
-
-    To the CTC loss of each view comes `weight` times the Kullback-Leibler divergence of its
-    probabilities, summed over the time steps, from those of the other view, which are taken for
-    given: what one view shows teaches the other (Yao et al., "CR-CTC: Consistency regularization
-    on CTC for improved speech recognition", 2024).
-    """
-
-    def consistent_loss(labels: Any, logits: Any) -> Any:
-        said = ops.log_softmax(logits)
-        batch, steps, classes = ops.shape(said)
-        pairs = ops.reshape(said, (batch // 2, 2, steps, classes))
-        other = ops.stop_gradient(ops.reshape(ops.flip(pairs, axis=1), (batch, steps, classes)))
-        apart = ops.sum(ops.exp(other) * (other - said), axis=(1, 2))
-        return ctc_loss(labels, logits) + weight * apart
-
-    return consistent_loss
 
 
 def portable_ctc_loss(labels: Any, logits: Any) -> Any:

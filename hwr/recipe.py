@@ -61,7 +61,6 @@ class Recipe:
     learning_rate: float = 1.5e-3
     augmentation: float = 1.0
     dropout: float | None = None
-    consistency: float = 0.0
     validate_every: int = 20_000
     keep_last: bool = False
     cache: Path | None = None
@@ -122,8 +121,7 @@ def _train(recipe: Recipe, hosts: Hosts | None) -> Progress:
         made = recipe.synthetic + recipe.recombined
         if not pictures or made >= 1:
             raise ValueError("--epochs counts passes over --data; give --minutes or --samples.")
-        views = 2 if recipe.consistency else 1
-        samples = math.ceil(views * recipe.epochs * pictures / (1 - made))
+        samples = math.ceil(recipe.epochs * pictures / (1 - made))
     plan = Plan(
         samples=samples,
         minutes=recipe.minutes,
@@ -151,7 +149,6 @@ def _train(recipe: Recipe, hosts: Hosts | None) -> Progress:
         initial[1] if initial else None,
         precision=recipe.precision,
         hosts=hosts,
-        consistency=recipe.consistency,
     )
     if hosts is not None:
         hosts.check_same(_job_facts(recipe, spec, plan, validation))
@@ -170,7 +167,6 @@ def _job_facts(
         "--seed": recipe.seed,
         "--batch-size": recipe.batch_size,
         "--precision": recipe.precision,
-        "--consistency": recipe.consistency,
         "--init": recipe.init and read_json(recipe.init / CONFIG)["weights_sha256"],
         "--resume": recipe.resume,
         "validation pictures": {
@@ -267,7 +263,6 @@ def _batches(
         workers=recipe.workers,
         shards=shards,
         shard=None if hosts is None else hosts.number,
-        paired=recipe.consistency > 0,
     )
 
 
@@ -315,7 +310,6 @@ def _run_facts(
         "minutes": round(progress.seconds / 60, 1),
         "seed": recipe.seed,
         "augmentation": recipe.augmentation,
-        "consistency": recipe.consistency,
     }
 
 

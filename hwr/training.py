@@ -26,12 +26,7 @@ from hwr.ctc import greedy_text
 from hwr.devices import from_first, put
 from hwr.engine import batches_by_width
 from hwr.hosts import Hosts
-from hwr.loss import (
-    compile_whole_step,
-    compiles_every_shape,
-    consistent_ctc_loss,
-    ctc_loss,
-)
+from hwr.loss import compile_whole_step, compiles_every_shape, ctc_loss
 from hwr.metrics import Score, score
 from hwr.model import build_model
 from hwr.spec import Spec
@@ -164,8 +159,6 @@ class Trainer:
         precision: what to calculate in, see `hwr.model.build_model`.
         hosts: the processes that train together, each on its shard of the batches; the first
             alone writes. None for one process.
-        consistency: what the disagreement of two views counts, for paired batches; see
-            `hwr.loss.consistent_ctc_loss`.
     """
 
     def __init__(
@@ -179,7 +172,6 @@ class Trainer:
         init: keras.Model | None = None,
         precision: str = "float32",
         hosts: Hosts | None = None,
-        consistency: float = 0.0,
     ) -> None:
         self.spec, self.plan, self.batches = spec, plan, batches
         self.validation, self.folder, self.save = validation, folder, save
@@ -200,7 +192,7 @@ class Trainer:
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         self.model.compile(
             self.optimizer,
-            loss=[consistent_ctc_loss(consistency) if consistency else ctc_loss, ctc_loss],
+            loss=[ctc_loss, ctc_loss],
             loss_weights=[1.0, SHORTCUT_WEIGHT],
             jit_compile=compile_whole_step(),
             auto_scale_loss=False,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import write_word
 
-from hwr.augment import Strength, augment, two_views
+from hwr.augment import Strength, augment
 from hwr.preprocess import prepare
 from hwr.spec import Spec
 
@@ -63,27 +63,3 @@ def test_a_pen_draws_the_strokes_anew() -> None:
         drawn = augment(faint, np.random.default_rng(seed), max_width=640, strength=PEN)
         assert drawn.min() < 0.7 * faint.min()
         assert 0.1 < (255.0 - drawn).sum() / (255.0 - IMAGE).sum() < 2.5
-
-
-def test_two_views_have_their_letters_on_the_same_columns_and_are_written_differently() -> None:
-    same = 0
-    for seed in range(50):
-        rng = np.random.default_rng(seed)
-        first, second = two_views(IMAGE, rng, max_width=640, strength=Strength(mask=0))
-        assert first.shape == second.shape
-        same += first.tobytes() == second.tobytes()
-        ink = [(255.0 - view).sum(axis=0) for view in (first, second)]
-        shifts = np.correlate(*(columns - columns.mean() for columns in ink), "full")
-        assert abs(int(shifts.argmax()) - (first.shape[1] - 1)) <= 1
-    assert same < 15
-
-
-def test_what_is_erased_of_one_view_mostly_stays_in_the_other() -> None:
-    erased = replace(STILL, mask=1)
-    lost = 0
-    for seed in range(50):
-        views = two_views(IMAGE, np.random.default_rng(seed), max_width=640, strength=erased)
-        ink = [(255.0 - view).sum() for view in views]
-        both = (255.0 - np.minimum(*views)).sum()
-        lost += min(ink) < 0.995 * both
-    assert lost > 30

@@ -172,18 +172,3 @@ def test_pictures_too_narrow_for_their_label_are_not_taught() -> None:
     source = SyntheticSource(["ANNA"], lambda text, rng: next(pictures), TINY)
     assert source.draw(np.random.default_rng(0))[1] == "ANNA"
     assert next(pictures, None) is None
-
-
-def test_paired_batches_hold_two_views_of_each_picture() -> None:
-    seen = 0
-    for batch in batches(paired=True, seed=2).group(0):
-        assert batch.images.shape[0] == 16
-        np.testing.assert_array_equal(batch.images[::2], batch.images[1::2])  # not augmented
-        np.testing.assert_array_equal(batch.labels[::2], batch.labels[1::2])
-        seen += len({image.tobytes() for image in batch.images})
-    assert seen > GROUP  # of two sources
-
-
-def test_paired_batches_need_an_even_number_of_images() -> None:
-    with pytest.raises(ValueError, match="even --batch-size"):
-        Batches([Constant(0, "A")], [1], TINY, batch_size=15, paired=True)

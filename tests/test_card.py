@@ -28,9 +28,6 @@ def test_card_names_sources_licences_and_figures() -> None:
     recombined = model_card({"runs": [run | letters], "validation": scores}, Spec())
     assert "25% of the images: new names put" in recombined
     assert "  - 33,800 of `nist_sd19_capitals`; NIST Special Database 19" in recombined
-    assert "two views" not in recombined
-    paired = model_card({"runs": [run | {"consistency": 0.2}], "validation": scores}, Spec())
-    assert "- two views of each picture at once; their disagreement counts 0.2 times" in paired
     assert "| mine | 2 | 50.0% | 9.5% to 90.5% | 14.29% | 0.00% to 33.33% | 71.4% |" in card
     assert "lowest mean CER on `mine`" in card
     assert "was not measured" in card

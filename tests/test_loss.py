@@ -8,7 +8,7 @@ import pytest
 from test_ctc import enumerate_labels
 
 from hwr.ctc import log_probability
-from hwr.loss import consistent_ctc_loss, ctc_loss, portable_ctc_loss
+from hwr.loss import ctc_loss, portable_ctc_loss
 
 LABELS = np.array([[1, 2, 0], [2, 2, 0], [1, 0, 0], [0, 0, 0]], np.int32)
 LOGITS = np.random.default_rng(3).normal(0, 2, (4, 5, 3)).astype(np.float32)
@@ -41,20 +41,3 @@ def test_both_paths_give_the_same_gradients() -> None:
         gradients.append(tape.gradient(value, logits).numpy())
     np.testing.assert_allclose(gradients[0], gradients[1], atol=1e-4)
     assert np.abs(gradients[0]).max() > 0.1
-
-
-def test_consistent_loss_adds_how_far_two_views_are_apart() -> None:
-    labels = np.repeat(LABELS[:2], 2, axis=0)
-    logits = LOGITS[[0, 1, 2, 3]]
-    chances = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
-    plain = keras.ops.convert_to_numpy(ctc_loss(labels, logits))
-    values = keras.ops.convert_to_numpy(consistent_ctc_loss(0.5)(labels, logits))
-    for row, other in enumerate([1, 0, 3, 2]):
-        apart = (chances[other] * np.log(chances[other] / chances[row])).sum()
-        assert values[row] - plain[row] == pytest.approx(0.5 * apart, rel=1e-4)
-
-
-def test_equal_views_cost_nothing_more() -> None:
-    labels, logits = np.repeat(LABELS[:2], 2, axis=0), np.repeat(LOGITS[:2], 2, axis=0)
-    values = keras.ops.convert_to_numpy(consistent_ctc_loss(1.0)(labels, logits))
-    np.testing.assert_allclose(values, keras.ops.convert_to_numpy(ctc_loss(labels, logits)), 1e-6)

@@ -197,27 +197,6 @@ def test_recipe_writes_the_model_and_the_run(data: Path, tmp_path: Path) -> None
         train(recipe)
 
 
-def test_two_views_of_each_picture_are_trained_on(data: Path, tmp_path: Path) -> None:
-    recipe = Recipe(
-        data=((str(data), 1.0),),
-        synthetic=0.0,
-        out=tmp_path / "m",
-        epochs=1.0,
-        batch_size=8,
-        consistency=0.2,
-        cache=tmp_path / "cache",
-        spec=TINY,
-    )
-    progress = train(recipe)
-    # One pass over the pictures, each of which is shown twice.
-    wanted = 2 * len(share_out(open_dataset(data, "train", TINY.alphabet))[0])
-    assert wanted <= progress.samples < wanted + 8
-    (run,) = json.loads((tmp_path / "m" / "metrics.json").read_text())["runs"]
-    assert run["consistency"] == 0.2
-    with pytest.raises(ValueError, match=r"even --batch-size in each process. Received: 7 for 1"):
-        train(replace(recipe, batch_size=7, out=tmp_path / "n"))
-
-
 def test_run_stopped_from_outside_is_resumed(data: Path, tmp_path: Path) -> None:
     """`train.py` as a person runs it: Ctrl-C, then --resume."""
     command = [
@@ -311,9 +290,8 @@ def test_what_cannot_be_trained_is_one_sentence(
         (["--data", "x", "--letters", "b.npz", "--fonts", "f"], "give --synthetic, too"),
         (["--data", "x", "--hosts", "a:1,b:2"], "--hosts and --process go together"),
         (["--data", "x", "--precision", "float64"], "invalid choice: 'float64'"),
-        (["--data", "x", "--consistency", "-1"], "must be 0 or more. Received: -1"),
     ],
-    ids=["nothing", "minutes", "samples", "names", "fonts", "hosts", "precision", "consistency"],
+    ids=["nothing", "minutes", "samples", "names", "fonts", "hosts", "precision"],
 )
 def test_arguments_without_sense_are_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
