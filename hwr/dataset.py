@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -211,11 +211,12 @@ def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
     rows = list(_read_table(table))
     # A few writers cannot spare one; their pictures are shared out instead.
     by_writer = len({row.get("WRITER") for row in rows}) >= HELD_OUT
-    for number, row in enumerate(rows, start=1):
-        group = (by_writer and row.get("WRITER")) or row["FILENAME"]
+    groups = [(by_writer and row.get("WRITER")) or row["FILENAME"] for row in rows]
+    held_out = _held_out(set(groups))
+    for number, (row, group) in enumerate(zip(rows, groups, strict=True), start=1):
         own = row.get("SPLIT")
         if own is None:
-            own = "validation" if _hash(group) % HELD_OUT == 0 else "train"
+            own = "validation" if group in held_out else "train"
         elif own not in SPLITS:
             raise DatasetError(
                 f"{table.name}, row {number}: SPLIT is one of {', '.join(SPLITS)}. "
@@ -225,6 +226,16 @@ def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
             label = row["IDENTITY"]
             path, writer = images / row["FILENAME"], row.get("WRITER") or ""
             yield Sample(number, split, path, fold(label), label, writer)
+
+
+def _held_out(groups: Set[str]) -> set[str]:
+    """Return the writers, or pictures, to validate on: about a tenth, and of two at least one."""
+    held = {group for group in groups if _hash(group) % HELD_OUT == 0}
+    if held or len(groups) < 2:
+        return held if len(groups) > len(held) else set()
+    # No hash says so: those that are nearest to it, so that the choice still seldom changes.
+    ranked = sorted(groups, key=lambda group: (_hash(group) % HELD_OUT, _hash(group)))
+    return set(ranked[: max(1, round(len(groups) / HELD_OUT))])
 
 
 def _read_table(table: Path) -> Iterator[dict[str, str]]:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from hwr.alignment import align, peaks
 from hwr.alphabet import fold, frames_needed
+from hwr.arrays import Grey
 from hwr.cache import prepare_dataset
 from hwr.ctc import greedy_text, log_probability
 from hwr.dataset import Sample, open_dataset, share_out
@@ -27,8 +28,6 @@ from hwr.recognizer import Recognizer
 from hwr.spec import COLUMNS_PER_STEP
 from hwr.whole_file import new_folder
 from hwr.word_pieces import cut_pieces
-
-Grey = NDArray[np.uint8]
 
 #: A name that the model finds less probable (log) is mislabelled, or misaligned.
 LEAST_LOG_PROBABILITY = -2.5
@@ -141,6 +140,8 @@ def harvest_pieces(
 def _write_dataset(out: Path, pictures: Iterable[tuple[Sample, str, Grey]]) -> int:
     """Write pictures with their texts and the writers of their samples; return how many.
 
+    All are of the training split: they come from training pictures.
+
     Raises:
         ValueError: `out` is there already.
     """
@@ -151,13 +152,13 @@ def _write_dataset(out: Path, pictures: Iterable[tuple[Sample, str, Grey]]) -> i
         (partial / "images").mkdir()
         with (partial / "labels.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
-            table.writerow(["FILENAME", "IDENTITY", "WRITER"])
+            table.writerow(["FILENAME", "IDENTITY", "WRITER", "SPLIT"])
             for sample, text, picture in pictures:
                 name = f"{sample.path.stem}_{count:06d}.png"
                 # Not by cv2.imwrite, which only returns False where the disk is full.
                 content = cv2.imencode(".png", picture)[1].tobytes()
                 (partial / "images" / name).write_bytes(content)
-                table.writerow([name, text, sample.writer])
+                table.writerow([name, text, sample.writer, "train"])
                 count += 1
     return count
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import write_folder, write_word
 
 from hwr.alphabet import Alphabet, fold
-from hwr.dataset import SPLITS, DatasetError, corrected, open_dataset, share_out
+from hwr.dataset import HELD_OUT, SPLITS, DatasetError, _hash, corrected, open_dataset, share_out
 
 
 @pytest.fixture
@@ -92,6 +92,34 @@ def test_writers_of_the_validation_split_are_never_trained_on(tmp_path: Path) ->
     assert len(train) + len(held_out) == 400
     assert len(held_out) > 0
     assert {(s.index - 1) % 20 for s in train}.isdisjoint({(s.index - 1) % 20 for s in held_out})
+
+
+@pytest.mark.parametrize(("writers", "held_out"), [(13, 1), (19, 2)])
+def test_a_validation_split_by_writers_is_never_empty(
+    tmp_path: Path, writers: int, held_out: int
+) -> None:
+    """Names of writers of which no hash falls on the validation split."""
+    kept = [w for w in (f"w{i}" for i in range(60)) if _hash(w) % HELD_OUT][:writers]
+    rows = [(f"{i}.png", "ANNA") for i in range(2 * writers)]
+    table = write_folder(tmp_path / "d", rows) / "labels.csv"
+    head, *lines = table.read_text().splitlines()
+    lines = [f"{line},{kept[i % writers]}" for i, line in enumerate(lines)]
+    table.write_text("\n".join([f"{head},WRITER", *lines]) + "\n")
+    splits = [open_dataset(tmp_path / "d", split, Alphabet()) for split in ("train", "validation")]
+    trained, measured = ({sample.writer for sample in split} for split in splits)
+    assert len(measured) == held_out
+    assert trained | measured == set(kept)
+    assert not trained & measured
+
+
+@pytest.mark.parametrize(("pictures", "sizes"), [(1, (1, 0)), (2, (1, 1)), (5, (4, 1))])
+def test_a_few_pictures_have_both_splits(
+    tmp_path: Path, pictures: int, sizes: tuple[int, int]
+) -> None:
+    names = [n for n in (f"{i}.png" for i in range(60)) if _hash(n) % HELD_OUT][:pictures]
+    write_folder(tmp_path / "d", [(name, "ANNA") for name in names])
+    splits = [open_dataset(tmp_path / "d", split, Alphabet()) for split in ("train", "validation")]
+    assert tuple(map(len, splits)) == sizes
 
 
 @pytest.mark.parametrize("writer", ["writer1", "w0", "anna"])
