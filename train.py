@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -137,23 +136,16 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def _weighted(entry: str, default: float) -> tuple[str, float]:
-    """Return the path and the number of PATH[:NUMBER]; a path that is there stays whole."""
-    match = re.fullmatch(r"(.+):(\d*\.?\d+)", entry)
-    if match is None or Path(entry).exists():
-        return entry, default
-    return match[1], float(match[2])
-
-
 def run(args: argparse.Namespace) -> int:
     """Train as the arguments say; return the exit code."""
     from hwr.dataset import DatasetError
     from hwr.image import ImageError
     from hwr.model_folder import ModelFolderError
+    from hwr.name_files import weighted_path
     from hwr.recipe import Recipe, train
 
-    data = [_weighted(entry, 1.0) for entry in args.data]
-    letters, recombined = _weighted(args.letters, 0.3) if args.letters else (None, 0.0)
+    data = [weighted_path(entry, 1.0) for entry in args.data]
+    letters, recombined = weighted_path(args.letters, 0.3) if args.letters else (None, 0.0)
     synthetic = args.synthetic
     if not data:  # nothing real: what is made makes up the whole
         recombined = (1.0 - synthetic) if letters else 0.0

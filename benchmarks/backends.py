@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def train(work: Path, backend: str, args: argparse.Namespace) -> None:
     from hwr.batches import Batches, PreparedSource
     from hwr.cache import prepare_dataset
     from hwr.dataset import open_dataset
+    from hwr.loader import stream
     from hwr.model_folder import load_model, save_model
     from hwr.training import Plan, Trainer
 
@@ -95,7 +97,7 @@ def train(work: Path, backend: str, args: argparse.Namespace) -> None:
         made = Trainer(
             spec,
             plan,
-            batches,
+            partial(stream, batches),
             {"samples": images},
             folder / name,
             lambda model, scores, progress: None,

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import replace
 
 from hwr.batches import GROUP, Batches, PreparedSource
 from hwr.cache import prepare_dataset
 from hwr.dataset import open_dataset
-from hwr.engine import usable_cores
+from hwr.loader import stream
+from hwr.parallel import usable_cores
 from hwr.spec import Spec
 
 
@@ -37,15 +37,15 @@ def main(argv: list[str] | None = None) -> int:
     plain = Batches([source], [1.0], spec, args.batch_size)
     print(f"{usable_cores()} cores, {len(source.images)} pictures, batches of {args.batch_size}")
     for workers in args.workers:
-        stream = replace(plain, workers=workers).stream()
+        ready = stream(plain, workers=workers)
         for _ in range(GROUP):  # until all have started
-            next(stream)
+            next(ready)
         start, busy = time.perf_counter(), time.process_time()
         for _ in range(args.groups * GROUP):
-            next(stream)
+            next(ready)
         seconds = time.perf_counter() - start
         busy = time.process_time() - busy
-        stream.close()
+        ready.close()
         images = args.groups * GROUP * args.batch_size
         name = f"{workers} workers" if workers else "a thread"
         print(

@@ -70,6 +70,7 @@ def run_step(args: argparse.Namespace) -> dict[str, float]:
     from hwr.batches import Batches, PreparedSource
     from hwr.cache import prepare_dataset
     from hwr.dataset import open_dataset
+    from hwr.loader import stream
     from hwr.spec import Spec
 
     spec = Spec()
@@ -92,11 +93,11 @@ def run_step(args: argparse.Namespace) -> dict[str, float]:
         values |= {f"before_{name}": value for name, value in memory().items()}
         model = build_model(spec)
         model.compile(keras.optimizers.AdamW(1e-3), loss=ctc_loss, jit_compile=False)
-        stream = Batches([PreparedSource(images)], [1.0], spec).stream()
+        ready = stream(Batches([PreparedSource(images)], [1.0], spec))
         start = time.monotonic()
-        for _, batch in zip(range(args.batches), stream, strict=False):
+        for _, batch in zip(range(args.batches), ready, strict=False):
             model.train_on_batch(batch.images, batch.labels)
-        stream.close()
+        ready.close()
         values["train_images_per_s"] = 64 * args.batches / (time.monotonic() - start)
     return values | memory()
 

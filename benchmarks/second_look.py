@@ -16,7 +16,8 @@ from benchmarks.rosters import calibration_error
 from hwr.dataset import REMARKS, Sample, open_dataset, share_out
 from hwr.evaluation import nearest, plain_hyphens, read_gold
 from hwr.metrics import score
-from hwr.recognizer import Reading, Recognizer
+from hwr.reading import Reading
+from hwr.recognizer import Recognizer
 
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:

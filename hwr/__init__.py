@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwr.recognizer import Reading, Recognizer, predict
+    from hwr.dataset import DatasetError
+    from hwr.image import ImageError
+    from hwr.model_folder import ModelFolderError
+    from hwr.names import RosterError
+    from hwr.reading import Reading
+    from hwr.recognizer import Recognizer, predict
 
 __version__ = "0.1.0"
-__all__ = ["Reading", "Recognizer", "predict"]
+
+_HOMES = {
+    "DatasetError": "hwr.dataset",
+    "ImageError": "hwr.image",
+    "ModelFolderError": "hwr.model_folder",
+    "Reading": "hwr.reading",
+    "Recognizer": "hwr.recognizer",
+    "RosterError": "hwr.names",
+    "predict": "hwr.recognizer",
+}
+__all__ = [
+    "DatasetError",
+    "ImageError",
+    "ModelFolderError",
+    "Reading",
+    "Recognizer",
+    "RosterError",
+    "predict",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the front door when it is first used, so that `import hwr` costs nothing."""
-    if name in __all__:
-        from hwr import recognizer
-
-        return getattr(recognizer, name)
+    """Load a public name when it is first used, so that `import hwr` costs nothing."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'hwr' has no attribute {name!r}")

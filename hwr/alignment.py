@@ -8,17 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from hwr.alphabet import BLANK, Alphabet, frames_needed
-from hwr.ctc import (
-    Condensed,
-    Doubles,
-    Floats,
-    Grey,
-    Letter,
-    check_logits,
-    extended_states,
-    log_probabilities,
-    log_softmax,
-)
+from hwr.arrays import Doubles, Floats, Grey
+from hwr.ctc import Condensed, check_logits, extended_states, log_probabilities, log_softmax
+from hwr.letter import Letter
 from hwr.spec import COLUMNS_PER_STEP
 
 #: Where letters meet between their peaks if nobody has measured it, and how far from there,

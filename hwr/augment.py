@@ -10,11 +10,9 @@ from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from hwr.arrays import Grey
 from hwr.thinning import redraw
-
-Grey = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

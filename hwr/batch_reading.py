@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hwr.archive import ArchiveError, is_archive, list_members, read_member, read_members
 from hwr.image import ImageError, Picture, load_image
 from hwr.preprocess import reduce
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 
 MAX_PICTURES = 2000
 

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-import queue
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.alphabet import BLANK, fold, frames_needed
+from hwr.alphabet import BLANK, frames_needed
+from hwr.arrays import Grey
 from hwr.augment import Strength, augment
 from hwr.cache import PreparedSet
-from hwr.name_list import compose_name
-from hwr.preprocess import prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
-
-Grey = NDArray[np.uint8]
-
-#: Drawings after which a synthetic source gives up: names that can never be drawn or fit.
-TRIES = 200
 
 #: Batches drawn together and sorted by width, so that little of a batch is padding.
 GROUP = 32
@@ -68,12 +58,6 @@ class Source(Protocol):
         """Return a (height, W) uint8 prepared image and its text."""
 
 
-class Renderer(Protocol):
-    """Something that draws a text as a picture, such as `hwr.synthesis.draw`."""
-
-    def __call__(self, text: str, rng: np.random.Generator) -> Grey: ...
-
-
 @dataclass(frozen=True, eq=False)
 class PreparedSource:
     """The images of a prepared set, each as likely as the others."""
@@ -86,53 +70,6 @@ class PreparedSource:
 
 
 @dataclass(frozen=True, eq=False)
-class SyntheticSource:
-    """Names drawn by the package itself.
-
-    Attributes:
-        names: what to draw.
-        render: how; it is given a name, or "" for a picture into which nobody wrote one.
-        spec: of the network.
-        empty: the share of pictures without a name, labelled "". Only those count in which
-            the preprocessing finds ink (prompts, ruling, specks): white paper never gets to the
-            network.
-        composed: whether names are also put together (`hwr.name_list.compose_name`). Lists hold
-            few apostrophes, and a network that hardly sees one does not read it.
-    """
-
-    names: Sequence[str]
-    render: Renderer
-    spec: Spec
-    empty: float = 0.0
-    composed: bool = False
-
-    def draw(self, rng: np.random.Generator) -> tuple[Grey, str]:
-        nothing = self.empty > 0 and rng.random() < self.empty
-        for _ in range(TRIES):
-            name = "" if nothing else written_case(self._name(rng), rng)
-            prepared = prepare(self.render(name, rng), self.spec)
-            text = fold(name)
-            needed = frames_needed(self.spec.alphabet.encode(text))
-            # Ink too faint to see, or squeezed too much to emit, teaches nothing.
-            if not prepared.blank and needed <= prepared.image.shape[1] // COLUMNS_PER_STEP:
-                return prepared.image, text
-        raise ValueError(
-            f"No usable picture came of {TRIES} drawn names, the last of them {name!r}; "
-            f"give other --names."
-        )
-
-    def _name(self, rng: np.random.Generator) -> str:
-        if self.composed:
-            return compose_name(rng, self.names)
-        return self.names[int(rng.integers(len(self.names)))]
-
-
-def written_case(name: str, rng: np.random.Generator) -> str:
-    """Return `name` as a person may write it: CAPITALS, Capitalised, or lower case."""
-    return (name.upper, name.title, name.lower)[int(rng.choice(3, p=(0.35, 0.55, 0.1)))]()
-
-
-@dataclass(frozen=True, eq=False)
 class Batches:
     """Batch number n of a seed is always the same, so that a run can be resumed anywhere.
 
@@ -142,8 +79,6 @@ class Batches:
         augmented: the share of images that are augmented.
         coarse: whether batches come in few shapes: W is a multiple of the spec's width_step,
             L of COARSE_LABEL_STEP. For backends that compile every shape.
-        workers: processes that prepare batches; 0 for a thread of this one. The batches are
-            the same.
         shards: parts that a batch is drawn in, each by a random generator of its own, so that
             several machines can draw one part each. The batches depend on their number.
         shard: the part to yield, 0..shards - 1; None for whole batches. W and L of a part
@@ -158,13 +93,10 @@ class Batches:
     augmented: float = 0.95
     strength: Strength = field(default_factory=Strength)
     coarse: bool = False
-    workers: int = 0
     shards: int = 1
     shard: int | None = None
 
     def __post_init__(self) -> None:
-        if self.workers < 0:
-            raise ValueError(f"workers must be 0 or more. Received: {self.workers}")
         if self.shards < 1 or self.batch_size % self.shards:
             raise ValueError(
                 f"A batch of {self.batch_size} images cannot be shared out equally among "
@@ -172,22 +104,6 @@ class Batches:
             )
         if self.shard is not None and not 0 <= self.shard < self.shards:
             raise ValueError(f"shard must lie in 0..{self.shards - 1}. Received: {self.shard}")
-
-    def stream(self, first: int = 0) -> Generator[Batch, None, None]:
-        """Yield batch `first` and all that follow, prepared ahead in the background."""
-        number, skip = divmod(first, GROUP)
-
-        def source(stop: threading.Event) -> Iterator[Batch]:
-            if self.workers:
-                from hwr.batch_workers import worked_batches
-
-                yield from worked_batches(self, number, stop)
-            for group in itertools.count(number):
-                if stop.is_set():
-                    return
-                yield from self.group(group)
-
-        return ahead(lambda stop: itertools.islice(source(stop), skip, None))
 
     def group(self, number: int) -> list[Batch]:
         """Return the GROUP batches that start at batch `number * GROUP`."""
@@ -240,40 +156,3 @@ class Batches:
             images[row, :, : image.shape[1], 0] = image
             labels[row, : len(ids)] = ids
         return Batch(images, labels)
-
-
-def ahead(source: Callable[[threading.Event], Iterator[Batch]]) -> Generator[Batch, None, None]:
-    """Yield what `source` yields, up to GROUP batches prepared ahead in a background thread.
-
-    Args:
-        source: is given an event that tells it to end.
-    """
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(GROUP)
-    stop = threading.Event()
-
-    def put(item: Batch | BaseException) -> None:
-        while not stop.is_set():
-            with suppress(queue.Full):
-                ready.put(item, timeout=0.2)
-                break
-
-    def work() -> None:
-        try:
-            for batch in source(stop):
-                put(batch)
-                if stop.is_set():
-                    break
-        except BaseException as error:
-            put(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while True:
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()

@@ -9,15 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet
-from hwr.ctc import (
-    SURELY_BLANK,
-    Candidate,
-    Doubles,
-    Floats,
-    check_logits,
-    log_probabilities,
-    log_softmax,
-)
+from hwr.arrays import Doubles, Floats
+from hwr.ctc import SURELY_BLANK, check_logits, log_probabilities, log_softmax
+from hwr.letter import Candidate
 
 #: Prefixes that the beam search keeps.
 WIDTH = 10

@@ -9,7 +9,8 @@ from pathlib import Path
 from hwr.decoder import PriorChoice
 from hwr.image import ImageError
 from hwr.names import Roster
-from hwr.recognizer import Reading, Recognizer
+from hwr.reading import Reading
+from hwr.recognizer import Recognizer
 from hwr.sources import Entry
 from hwr.transcript import Row
 

@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 
 from hwr.alignment import align, ink_profile, peaks
 from hwr.alphabet import Alphabet
+from hwr.arrays import Doubles, Grey
 from hwr.beam import beam, beam_search
-from hwr.confidence import SURE, Confidence, features, fit_choice
-from hwr.ctc import Candidate, Doubles, Grey, greedy_text
+from hwr.confidence import Confidence, features, fit_choice
+from hwr.ctc import greedy_text
 from hwr.dataset import Dataset, DatasetError, Sample, share_out
 from hwr.decoder import Decoder
 from hwr.engine import batches_by_width
 from hwr.image import ImageError, load_image
+from hwr.letter import Candidate
 from hwr.names import EXACT, Evidence, Roster
 from hwr.preprocess import prepare
 from hwr.prior import Prior
+from hwr.reading import SURE
 from hwr.recognizer import Recognizer
 
 #: Fewer readings than this say nothing about doubt.

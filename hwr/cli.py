@@ -328,6 +328,7 @@ def make_prior(args: argparse.Namespace) -> int:
 
     from hwr.alphabet import Alphabet
     from hwr.dataset import open_dataset, share_out
+    from hwr.name_files import weighted_path
     from hwr.prior import Prior, count_names
 
     alphabet = Alphabet()
@@ -337,13 +338,7 @@ def make_prior(args: argparse.Namespace) -> int:
         _, apart = share_out(open_dataset(args.without, "train", alphabet))
         aside.update(sample.text for sample in apart)
     for entry in args.names:
-        file, _, weight = entry.rpartition(":")
-        if not file or Path(entry).exists():
-            file, weight = entry, "1"
-        try:
-            factor = float(weight)
-        except ValueError:
-            raise ValueError(f"WEIGHT must be a number. Received: {entry!r}") from None
+        file, factor = weighted_path(entry, 1.0)
         if not 0 < factor < float("inf"):
             raise ValueError(f"WEIGHT must be a number above 0. Received: {entry!r}")
         counts, dropped = count_names(file, alphabet)

@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 
 from hwr.alignment import CUT
-from hwr.ctc import Candidate, Doubles
+from hwr.arrays import Doubles
+from hwr.letter import Candidate
 from hwr.model_folder import CONFIG, ModelFolderError, content_sha256, read_json
 from hwr.names import Evidence
+from hwr.reading import SURE
 from hwr.whole_file import write_text
 
 CONFIDENCE = "confidence.json"
 FORMAT = 2
-
-#: From this probability on a reading is called sure, unless the model folder says another.
-SURE = 0.9
 
 #: Probabilities are kept this far from 0 and 1 before their odds are taken.
 _MARGIN = 1e-6
@@ -172,18 +171,6 @@ def fit_choice(options: Sequence[Doubles], chosen: Sequence[int], *, ridge: floa
         if gained < 1e-9 * (1 + abs(loss)):
             break
     return weights
-
-
-def percent(probability: float) -> str:
-    """Return a probability in whole percents; 100 % is said only of certainty."""
-    whole = whole_percent(probability)
-    return f"{whole} %" if whole else "<1 %"
-
-
-def whole_percent(probability: float) -> int:
-    """Return the number that `percent` says, 0 for less than 1 %."""
-    whole = round(100 * probability)
-    return 99 if whole == 100 and probability < 1 else whole
 
 
 # === In the model folder ===

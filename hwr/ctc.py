@@ -14,11 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet
-from hwr.spec import COLUMNS_PER_STEP
-
-Floats = NDArray[np.floating]
-Doubles = NDArray[np.float64]
-Grey = NDArray[np.uint8]
+from hwr.arrays import Doubles, Floats
 
 #: Below this a sum of products in float64 may have lost paths to underflow.
 TINY = 1e-250
@@ -26,52 +22,6 @@ TINY = 1e-250
 #: Cells (time steps x states x texts) that the forward algorithm handles at once; more
 #: fall out of the processor's cache.
 CELLS = 400_000
-
-
-@dataclass(frozen=True)
-class Letter:
-    """One letter of a reading.
-
-    Attributes:
-        character: the letter.
-        probability: of `greedy`, the mean over the time steps that emit it; of `place`, how
-            likely it is given that the other letters are right; 0..1.
-        left, right: half-open range of columns of the prepared image that it stands on.
-        alternatives: other characters at its place with their probabilities, best first; ""
-            says that no letter stands there.
-    """
-
-    character: str
-    probability: float
-    left: int
-    right: int
-    alternatives: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A text that the picture may hold, and its probability, 0..1."""
-
-    text: str
-    probability: float
-
-
-@dataclass(frozen=True, eq=False)
-class Timeline:
-    """What the network saw along the width of a picture.
-
-    Attributes:
-        characters: of the classes from 1 on; class 0 is the blank.
-        probabilities: (T, classes) float32; a step is COLUMNS_PER_STEP columns wide.
-    """
-
-    characters: str
-    probabilities: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, logits: Floats, alphabet: Alphabet) -> Timeline:
-        """Return the timeline of `logits`, (T, C)."""
-        return cls(alphabet.characters, np.exp(log_softmax(logits)).astype(np.float32))
 
 
 def log_softmax(logits: Floats) -> Doubles:
@@ -127,31 +77,6 @@ class Condensed:
 
 
 # === The best path ===
-
-
-def greedy(logits: Floats, alphabet: Alphabet) -> tuple[str, list[Letter]]:
-    """Return the text of the best path of `logits`, (T, C), and its letters.
-
-    Raises:
-        ValueError: the shape is not (T, alphabet.classes).
-    """
-    check_logits(logits, alphabet)
-    probabilities = np.exp(log_softmax(logits))
-    path = probabilities.argmax(axis=1)
-    letters = []
-    starts = np.flatnonzero(np.diff(path, prepend=-1))
-    for start, stop in zip(starts, [*starts[1:], len(path)], strict=True):
-        if path[start] == BLANK:
-            continue
-        letters.append(
-            Letter(
-                alphabet.decode([int(path[start])]),
-                float(probabilities[start:stop, path[start]].mean()),
-                int(start) * COLUMNS_PER_STEP,
-                int(stop) * COLUMNS_PER_STEP,
-            )
-        )
-    return "".join(letter.character for letter in letters), letters
 
 
 def greedy_text(logits: Floats, alphabet: Alphabet) -> str:

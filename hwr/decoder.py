@@ -10,9 +10,11 @@ import numpy as np
 
 from hwr.alignment import place
 from hwr.alphabet import Alphabet
+from hwr.arrays import Floats, Grey
 from hwr.beam import WIDTH, beam
 from hwr.confidence import Confidence
-from hwr.ctc import Candidate, Condensed, Floats, Grey, Letter, greedy_text, log_probability
+from hwr.ctc import Condensed, greedy_text, log_probability, log_softmax
+from hwr.letter import Candidate, Letter, Timeline
 from hwr.names import LISTED, Roster
 from hwr.prior import PRIOR, Prior
 
@@ -151,6 +153,11 @@ class Decoder:
 @cache
 def _default_prior() -> Prior:
     return Prior.load(PRIOR)
+
+
+def timeline(logits: Floats, alphabet: Alphabet) -> Timeline:
+    """Return the timeline of `logits`, (T, C)."""
+    return Timeline(alphabet.characters, np.exp(log_softmax(logits)).astype(np.float32))
 
 
 def _calibrated(candidates: list[Candidate], sure: float) -> tuple[Candidate, ...]:

@@ -7,17 +7,15 @@ keras   Keras, as the network is trained
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from hwr.arrays import Grey, Singles
 from hwr.model_folder import ONNX_FILES, ModelFolderError, load_model, load_onnx
 from hwr.preprocess import pad, padded_width
 from hwr.spec import Spec
@@ -25,8 +23,6 @@ from hwr.spec import Spec
 if TYPE_CHECKING:
     import keras
 
-Grey = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 ENGINES = ("onnx", "int8", "keras")
 
@@ -38,13 +34,11 @@ DEFAULTS = ("int8", "onnx")
 #: sixteen need 60 MB.
 BATCH = 16
 
-_limit: int | None = None
-
 
 class Engine(Protocol):
     """Runs the network; may be called by several threads at once."""
 
-    def __call__(self, images: Grey) -> Floats:
+    def __call__(self, images: Grey) -> Singles:
         """Return (B, W / 4, classes) logits of (B, height, W) uint8 padded images."""
 
 
@@ -92,7 +86,7 @@ class OnnxEngine:
             and self._output.shape[2] == spec.alphabet.classes
         )
 
-    def __call__(self, images: Grey) -> Floats:
+    def __call__(self, images: Grey) -> Singles:
         if self._alone and len(images) > 1:
             return np.concatenate([self(images[i : i + 1]) for i in range(len(images))])
         (logits,) = self._session.run([self._output.name], {self._input.name: images})
@@ -106,7 +100,7 @@ class KerasEngine:
         self._model = model
         self._lock = threading.Lock()
 
-    def __call__(self, images: Grey) -> Floats:
+    def __call__(self, images: Grey) -> Singles:
         # Keras traces the network at the first call, which is not safe in parallel.
         with self._lock:
             return np.asarray(self._model.predict_on_batch(images[..., None].astype(np.float32)))
@@ -162,17 +156,3 @@ def batches_by_width(
         for start in range(0, len(positions), size):
             part = positions[start : start + size]
             yield part, np.stack([pad(images[i], spec) for i in part])
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use, which can be fewer than the machine has."""
-    affinity: Any = getattr(os, "sched_getaffinity", None)
-    there = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return there if _limit is None else min(there, _limit)
-
-
-def limit_cores(count: int) -> None:
-    """Let this process use at most `count` cores, as one of several that share a machine."""
-    global _limit
-    _limit = count
-    cv2.setNumThreads(count)

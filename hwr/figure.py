@@ -1,19 +1,15 @@
-"""The figure: a reading drawn over the image the network read, above what the network saw."""
+"""The figure: letters drawn over the image the network read, above what the network saw."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from hwr.confidence import percent
-from hwr.ctc import Letter, Timeline
+from hwr.arrays import Grey
+from hwr.letter import Letter, Timeline, percent
 from hwr.spec import COLUMNS_PER_STEP
-
-if TYPE_CHECKING:
-    from hwr.recognizer import Reading
 
 #: The prepared image is shown this many times larger.
 ZOOM = 3
@@ -36,59 +32,40 @@ NOTE = "probability of each letter, left to right; grey: between letters"
 SEEN, SHOWN = 0.02, 0.02
 
 
-def draw_reading(reading: Reading) -> NDArray[np.uint8]:
-    """Return a figure of `reading`, (H, W, 3) uint8 RGB.
+def draw(
+    image: Grey, letters: Sequence[Letter], timeline: Timeline | None = None, heading: str = ""
+) -> Grey:
+    """Return a figure of a reading, (H, W, 3) uint8 RGB.
 
-    The name and its confidence stand on top; each letter, with its probability in percent and
-    what else it may be, stands above its ink. A doubtful letter is red, a sure one green, in
-    steps between. Below, the probability of each letter at each time step.
+    The heading stands on top; each letter, with its probability in percent and what else it
+    may be, stands above its ink. A doubtful letter is red, a sure one green, in steps between.
+    Below, the probability of each letter at each time step.
 
-    Raises:
-        ValueError: the reading was made without steps (`Recognizer.read_many`).
+    Args:
+        image: (H, W) uint8, the prepared image.
+        letters: with columns of that image.
+        timeline: what the network saw along the image; nothing is drawn below without it.
+        heading: a line of text; the figure has no room for it where it is empty.
     """
-    page, pen = _page(reading, HEADER)
-    title = ImageFont.load_default(20)
-    pen.text((MARGIN, 6), _head(reading), INK, title)
-    return np.asarray(page)
-
-
-def draw_timeline(reading: Reading) -> NDArray[np.uint8]:
-    """Return `draw_reading` without the name on top, for a page that shows it already.
-
-    Raises:
-        ValueError: the reading was made without steps (`Recognizer.read_many`).
-    """
-    return np.asarray(_page(reading, 0)[0])
-
-
-def _page(reading: Reading, header: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """Return a page with everything below the name, and a pen to write on it."""
-    if not reading.steps:
-        raise ValueError("Only a reading with its steps can be drawn; make it with `read`.")
-    prepared = reading.steps[-1].image
-    height, width = (ZOOM * side for side in prepared.shape)
+    head = HEADER if heading else 0
+    height, width = (ZOOM * side for side in image.shape)
     wide = width
-    if header:
-        wide = max(wide, int(ImageFont.load_default(20).getlength(_head(reading))))
-    if reading.timeline:
+    if heading:
+        wide = max(wide, int(_title_font().getlength(heading)))
+    if timeline:
         wide = max(wide, int(_note_font().getlength(NOTE)) + 1)
-    top = header + LETTERS
-    below = TIMELINE + MARGIN if reading.timeline else 0
+    top = head + LETTERS
+    below = TIMELINE + MARGIN if timeline else 0
     page = Image.new("RGB", (wide + 2 * MARGIN, top + height + MARGIN + below), PAPER)
     pen = ImageDraw.Draw(page, "RGBA")
-    page.paste(
-        Image.fromarray(prepared).resize((width, height), Image.Resampling.BICUBIC), (MARGIN, top)
-    )
-    for letter in reading.letters:
-        _draw_letter(pen, letter, header, top + height)
-    if reading.timeline:
-        _draw_timeline(pen, reading.timeline, top + height + MARGIN, width)
-    return page, pen
-
-
-def _head(reading: Reading) -> str:
-    text = reading.text or "(nothing written)"
-    return f"{text}   {percent(reading.confidence)}   {reading.verdict}"
+    enlarged = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
+    page.paste(enlarged, (MARGIN, top))
+    for letter in letters:
+        _draw_letter(pen, letter, head, top + height)
+    if timeline:
+        _draw_timeline(pen, timeline, top + height + MARGIN, width)
+    pen.text((MARGIN, 6), heading, INK, _title_font())
+    return np.asarray(page)
 
 
 def _draw_letter(pen: ImageDraw.ImageDraw, letter: Letter, top: int, bottom: int) -> None:
@@ -138,6 +115,10 @@ def _draw_timeline(pen: ImageDraw.ImageDraw, timeline: Timeline, top: int, width
             name = _shown(timeline.characters[class_ - 1])
             pen.text((x, y - 2), name, colour, small, anchor="mb")
     pen.text((MARGIN, bottom + 2), NOTE, MUTED, _note_font())
+
+
+def _title_font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(20)
 
 
 def _note_font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

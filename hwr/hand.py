@@ -11,12 +11,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.arrays import Singles
 from hwr.skeletons import (
     JOINED,
     MARKS,
     PRINTED,
     STEP,
-    Floats,
     Glyph,
     Variants,
     choose,
@@ -178,7 +178,7 @@ def _one(character: str, other: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _manner(seed: int) -> Floats:
+def _manner(seed: int) -> Singles:
     """A writer's own bends, (256, 2) float32 standard normal."""
     return np.random.default_rng(seed).standard_normal((256, 2), dtype=np.float32)
 
@@ -254,7 +254,7 @@ def _parts(text: str, hand: Hand, rng: np.random.Generator, *, joined: bool) -> 
     return parts
 
 
-def smooth_noise(rng: np.random.Generator, count: int, step: int, columns: int) -> Floats:
+def smooth_noise(rng: np.random.Generator, count: int, step: int, columns: int) -> Singles:
     """Noise that changes over `step` points, (count, columns) float32, about unit spread."""
     knots = rng.standard_normal((count // step + 2, columns), dtype=np.float32)
     place = np.arange(count, dtype=np.float32) / step
@@ -266,7 +266,7 @@ def smooth_noise(rng: np.random.Generator, count: int, step: int, columns: int) 
 
 def trace_name(
     text: str, hand: Hand, rng: np.random.Generator, *, pitch: float | None = None
-) -> list[Floats]:
+) -> list[Singles]:
     """The pen strokes of a name in writing order, (n, 2) float32 each, n >= 2.
 
     Units are cap heights, x to the right from the left end of the ink, y down from the baseline, so
@@ -361,8 +361,8 @@ def trace_name(
 
 
 def _round_corners(
-    points: Floats, keep: NDArray[np.bool_], small: NDArray[np.bool_], haste: float
-) -> Floats:
+    points: Singles, keep: NDArray[np.bool_], small: NDArray[np.bool_], haste: float
+) -> Singles:
     """Strokes with their corners washed out, all but the points to keep; (n, 2), (n,), (n,)."""
     turns = round(4 * haste)
     for turn in range(turns):
@@ -374,10 +374,10 @@ def _round_corners(
     return points
 
 
-def _join(strokes: list[Floats], parts: Sequence[_Part]) -> list[Floats]:
+def _join(strokes: list[Singles], parts: Sequence[_Part]) -> list[Singles]:
     """Strokes in writing order, where letters that join share a stroke and dots come after it."""
-    out: list[Floats] = []
-    later: list[Floats] = []
+    out: list[Singles] = []
+    later: list[Singles] = []
     at = 0
     for i, part in enumerate(parts):
         main, *rest = strokes[at : at + len(part.glyph.ends)]
@@ -395,7 +395,7 @@ def _join(strokes: list[Floats], parts: Sequence[_Part]) -> list[Floats]:
     return out + later
 
 
-def _bridge(before: Floats, after: Floats) -> Floats:
+def _bridge(before: Singles, after: Singles) -> Singles:
     """The line from the end of one stroke to the start of the next, ends left out, (n, 2)."""
     a, b = before[-1], after[0]
     length = float(np.hypot(*(b - a)))

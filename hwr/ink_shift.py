@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from hwr.arrays import Floats
 
 
 def ink_shift(

@@ -19,12 +19,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.arrays import Floats, Grey
 from hwr.preprocess import INK_THRESHOLD
 from hwr.whole_file import replacing
 
-Grey = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
-Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
 
 #: Marks that do not stand on the baseline, or reach below it.

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from hwr.alignment import align
 from hwr.alphabet import BLANK, Alphabet, fold, frames_needed
+from hwr.arrays import Floats, Grey
 from hwr.ctc import log_softmax
 from hwr.spec import COLUMNS_PER_STEP
-
-Grey = NDArray[np.uint8]
-Floats = NDArray[np.floating]
 
 #: What may follow a word without being part of it.
 _TRAILING = ",.;:"

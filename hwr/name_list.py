@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from hwr.alphabet import Alphabet, UnknownCharacterError, fold
 from hwr.hand import check_text
+from hwr.name_files import NameFileError, read_name_file
 
 _NAMES: Final = (
     "Martin Bernard Thomas Petit Robert Richard Durand Dubois Moreau Laurent Simon Michel "
@@ -50,31 +50,16 @@ def compose_name(rng: np.random.Generator, names: Sequence[str] = NAMES) -> str:
     return f"{('D', 'L', 'O')[int(rng.integers(3))]}'{pick()}"
 
 
-#: Cells of a header above names, folded.
-HEADERS = frozenset({"NAME", "NOM", "PRENOM", "IDENTITY", "LABEL", "TEXT"})
-
-
 def read_names(file: Path, alphabet: Alphabet) -> list[str]:
-    """Return the names of a text file (one a line) or of the first column of a CSV file.
+    """Return the names of a file that can be drawn and that the alphabet can write.
 
-    Names that the alphabet cannot write are left out; letters that cannot be drawn with
-    their accent are drawn without.
+    Letters that cannot be drawn with their accent are drawn without.
 
     Raises:
-        ValueError: no name is left, or the file is no UTF-8 text.
+        NameFileError: see `hwr.name_files.read_name_file`; or no name is left.
     """
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            rows = [line.strip() for line in stream]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file.name} is no UTF-8 text; save it as UTF-8.") from error
-    if file.suffix.lower() == ".csv":
-        delimiter = ";" if rows and ";" in rows[0] else ","
-        rows = [row[0].strip() for row in csv.reader(rows, delimiter=delimiter) if row]
-        if rows and fold(rows[0]) in HEADERS:
-            rows = rows[1:]
     names = []
-    for name in rows:
+    for name in read_name_file(file).names:
         try:
             alphabet.encode(fold(name))
         except UnknownCharacterError:
@@ -82,7 +67,7 @@ def read_names(file: Path, alphabet: Alphabet) -> list[str]:
         if re.search(r"\w", name):
             names.append(name if _can_be_drawn(name) else fold(name))
     if not names:
-        raise ValueError(f"{file.name} holds no name that the alphabet can write.")
+        raise NameFileError(f"{file.name} holds no name that the alphabet can write.")
     return names
 
 
@@ -98,18 +83,11 @@ def _can_be_drawn(name: str) -> bool:
 def name_weights(file: Path, names: Sequence[str]) -> list[float] | None:
     """Return how often to write each of the `names` that `read_names` returned, or None.
 
-    The square root of the numbers in the second column of a CSV file, if it has them: frequent
-    names shall be seen more often, without rare ones being lost.
+    The square root of the counts of the file, if it has them: frequent names shall be seen more
+    often, without rare ones being lost.
     """
-    if file.suffix.lower() != ".csv":
+    listed = read_name_file(file)
+    if listed.counts is None:
         return None
-    counts: dict[str, float] = {}
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        first = stream.readline()
-        stream.seek(0)
-        for row in csv.reader(stream, delimiter=";" if ";" in first else ","):
-            if len(row) > 1 and row[1].strip().isdigit():
-                counts[fold(row[0].strip())] = float(row[1])
-    if not counts:
-        return None
+    counts = dict(zip(map(fold, listed.names), listed.counts, strict=True))
     return [max(1.0, counts.get(fold(name), 1.0)) ** 0.5 for name in names]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet, UnknownCharacterError, fold
-from hwr.ctc import SURELY_BLANK, Candidate, Doubles, Floats, log_probabilities, log_softmax
-from hwr.name_list import HEADERS
+from hwr.arrays import Doubles, Floats
+from hwr.ctc import SURELY_BLANK, log_probabilities, log_softmax
+from hwr.letter import Candidate
+from hwr.name_files import read_name_file
 
 #: Most names that a roster may hold.
 MOST = 100_000
@@ -142,12 +142,13 @@ class Roster:
 
     @classmethod
     def read(cls, file: str | os.PathLike[str], alphabet: Alphabet | None = None) -> Roster:
-        """Return the roster of a file; see `read_entries`.
+        """Return the roster of a file; see `hwr.name_files.read_name_file`.
 
         Raises:
-            RosterError: see `read_entries` and `of`.
+            hwr.name_files.NameFileError: the file cannot be read.
+            RosterError: see `of`.
         """
-        return cls.of(read_entries(file), alphabet)
+        return cls.of(read_name_file(file).names, alphabet)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -245,39 +246,6 @@ class Roster:
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self._forms[0])
-
-
-def read_entries(file: str | os.PathLike[str]) -> list[str]:
-    """Return the names of a text file (one a line) or a CSV file, as they stand there.
-
-    Of a CSV file the column with a known header (name, nom, identity, ...) is taken, else
-    the first; commas, semicolons and tabs separate columns.
-
-    Raises:
-        RosterError: there is no such file, or it is no UTF-8 text.
-    """
-    path = Path(file)
-    if not path.is_file():
-        raise RosterError(f"There is no file {str(file)!r}; check the path of the list.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RosterError(f"{path.name} is no UTF-8 text; save it as UTF-8.") from error
-    if "\0" in text:
-        raise RosterError(f"{path.name} is no text file; give a text or CSV file.")
-    lines = text.splitlines()
-    if path.suffix.lower() not in (".csv", ".tsv"):
-        return lines
-    head = lines[0] if lines else ""
-    delimiter = max(",;\t", key=head.count)
-    try:
-        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
-    except csv.Error as error:
-        raise RosterError(f"{path.name} is no valid CSV file: {error}.") from error
-    titles = [fold(cell) for cell in rows[0]] if rows else []
-    column = next((i for i, title in enumerate(titles) if title in HEADERS), None)
-    body = rows if column is None else rows[1:]
-    return [row[column or 0] for row in body if len(row) > (column or 0)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.arrays import Singles
 from hwr.spec import Spec
 
 if TYPE_CHECKING:
     import keras
 
-Floats = NDArray[np.float32]
 
 #: Operators used are the same since this version of the standard (2021), so that old
 #: runtimes read the file, too.
@@ -156,7 +156,7 @@ class _Graph:
         shape = self._constant(f"{name}_shape", np.array([0, 0, 2 * units]))
         return self._node("Reshape", [out, shape], f"{name}_both")
 
-    def _weights(self, layer: str) -> list[Floats]:
+    def _weights(self, layer: str) -> list[Singles]:
         return [np.asarray(w, np.float32) for w in self.model.get_layer(layer).get_weights()]
 
     def _constant(self, name: str, value: NDArray[Any]) -> str:
@@ -180,7 +180,7 @@ def _same_padding(kernel: tuple[int, ...], strides: tuple[int, int]) -> tuple[in
     return before[0], before[1], after[0], after[1]
 
 
-def _onnx_gates(weights: Floats) -> Floats:
+def _onnx_gates(weights: Singles) -> Singles:
     """Return the gates on the last axis in ONNX's order.
 
     Keras has input, forget, candidate, output; ONNX has input, output, forget, candidate.

@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.arrays import Grey
 from hwr.spec import Spec
-
-Grey = NDArray[np.uint8]
 
 #: Pictures are first reduced to this many pixels: far above what the network sees, and it
 #: bounds the cost of a 20-megapixel photograph.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet, fold
-from hwr.ctc import Doubles
+from hwr.arrays import Doubles
+from hwr.name_files import read_name_file
 from hwr.whole_file import replacing
 
 #: The prior that comes with the project.
@@ -225,38 +226,21 @@ def count_names(
 ) -> tuple[Counter[str], int]:
     """Return how often each name of a list occurs, folded, and how many rows were left out.
 
-    A list is a CSV file with the columns NAME and COUNT, or a text file with one name a line.
     Left out are names that the alphabet cannot write.
 
     Raises:
-        PriorError: the file is missing, no UTF-8 text, or a count is no number.
+        hwr.name_files.NameFileError: the file cannot be read.
     """
-    path, known = Path(file), set((alphabet or Alphabet()).characters)
-    if not path.is_file():
-        raise PriorError(f"There is no file {str(file)!r}; check the path of the list.")
+    known = set((alphabet or Alphabet()).characters)
+    listed = read_name_file(file)
     counts: Counter[str] = Counter()
     dropped = 0
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            first = stream.readline().strip().upper().split(",")
-            counted = first == ["NAME", "COUNT"]
-            if not counted:
-                stream.seek(0)
-            rows = csv.reader(stream) if counted else ([line, "1"] for line in stream)
-            for number, row in enumerate(rows, start=2 if counted else 1):
-                name = fold(row[0]) if row else ""
-                if not name or set(name) - known:
-                    dropped += bool(name)
-                    continue
-                try:
-                    counts[name] += int(row[1])
-                except (IndexError, ValueError):
-                    raise PriorError(
-                        f"{path.name}, line {number}: COUNT must be a whole number. "
-                        f"Received: {row[1:]}"
-                    ) from None
-    except UnicodeDecodeError as error:
-        raise PriorError(f"{path.name} is no UTF-8 text; save it as UTF-8.") from error
+    for name, count in zip(listed.names, listed.counts or repeat(1.0), strict=False):
+        folded = fold(name)
+        if not folded or set(folded) - known:
+            dropped += bool(folded)
+        else:
+            counts[folded] += count  # type: ignore[assignment]
     return counts, dropped
 
 

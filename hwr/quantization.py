@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.arrays import Doubles, Grey
 from hwr.engine import batches_by_width
 from hwr.onnx_graph import INPUT
 from hwr.rounding import round_weights
 from hwr.spec import Spec
-
-Grey = NDArray[np.uint8]
-Doubles = NDArray[np.float64]
 
 #: Layers that keep 32 bits: each filter of the stem has 25 inputs, so that rounding would cost
 #: more time than it saves.

@@ -28,7 +28,7 @@ import ray
 from ray.util.annotations import RayDeprecationWarning
 
 from hwr.bulk_reader import BulkReader, Settings
-from hwr.engine import limit_cores
+from hwr.parallel import limit_cores
 from hwr.prior import PRIOR
 from hwr.seen import Seen
 from hwr.sources import list_entries

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import keras
 
 from hwr import __version__, devices
 from hwr.augment import Strength
-from hwr.batches import Batches, PreparedSource, Source, SyntheticSource
+from hwr.batches import Batches, PreparedSource, Source
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.card import model_card
 from hwr.dataset import DatasetError, corrected, count_reasons, open_dataset, share_out
 from hwr.hosts import Hosts, HostsError, together
+from hwr.loader import stream
 from hwr.loss import compiles_every_shape
 from hwr.metrics import Score
 from hwr.model_folder import (
@@ -30,6 +32,7 @@ from hwr.model_folder import (
 )
 from hwr.recombination import RecombinedSource
 from hwr.spec import Spec
+from hwr.synthetic_source import SyntheticSource
 from hwr.training import Plan, Progress, Trainer
 
 #: Share of the drawn pictures that hold no name, so that prompts and ruling read as empty.
@@ -142,7 +145,7 @@ def _train(recipe: Recipe, hosts: Hosts | None) -> Progress:
     trainer = Trainer(
         spec,
         plan,
-        batches,
+        partial(stream, batches, workers=recipe.workers),
         validation,
         recipe.run_folder,
         save,
@@ -260,7 +263,6 @@ def _batches(
         recipe.seed,
         strength=Strength().scaled(recipe.augmentation),
         coarse=compiles_every_shape(),
-        workers=recipe.workers,
         shards=shards,
         shard=None if hosts is None else hosts.number,
     )
@@ -279,8 +281,6 @@ def _recombined(recipe: Recipe, spec: Spec) -> RecombinedSource:
 
 
 def _synthetic(recipe: Recipe, spec: Spec) -> SyntheticSource:
-    from functools import partial
-
     from hwr.fonts import find_fonts
     from hwr.name_list import NAMES, read_names
     from hwr.synthesis import draw

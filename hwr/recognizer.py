@@ -6,8 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -16,15 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.confidence import SURE, Confidence, load_confidence, percent
-from hwr.ctc import Candidate, Floats, Grey, Letter, Timeline
+from hwr.arrays import Floats, Grey
+from hwr.confidence import Confidence, load_confidence
 from hwr.dataset import open_dataset
-from hwr.decoder import Decoder, Decoding, PriorChoice
-from hwr.engine import Engine, batches_by_width, load_engine, usable_cores
+from hwr.decoder import Decoder, Decoding, PriorChoice, timeline
+from hwr.engine import Engine, batches_by_width, load_engine
 from hwr.image import ImageError, load_image
-from hwr.inline import InlineExecutor
+from hwr.letter import Candidate
 from hwr.names import Roster
+from hwr.parallel import thread_pool
 from hwr.preprocess import Prepared, Step, count_lines, pad, prepare, trace
+from hwr.reading import Reading
 from hwr.spec import Spec
 from hwr.views import VIEWS, blend
 
@@ -47,64 +48,6 @@ CHUNK, CHUNK_BYTES = 256, 64 * 2**20
 #: many, and one that is so many times as probable is taken. Of 4,339 Kaggle training pictures with
 #: several lines that changes 22, 19 for the better and 2 for the worse.
 LOST, LINES, CLEARER = 0.25, 2, 1.5
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Reading:
-    """What a picture says, and how sure that is.
-
-    Attributes:
-        text: the name; empty where nothing is written. With a roster it is spelt as there,
-            unless `absent` says that it is likelier not on it.
-        confidence: probability that `text` is right in every character, 0..1; the network's
-            own where the model folder holds no calibration.
-        letters: the letters of `text`, in the alphabet of the model, with probabilities,
-            alternatives and columns of the prepared image; only of `Recognizer.read` with details.
-        candidates: the likeliest texts with probabilities, at most five, best first.
-        steps: the preprocessing, step by step; the last image is what the network read.
-        blank: True where no ink was found.
-        notes: remarks on the file, for instance that only its first page was read.
-        milliseconds: time from bytes to reading.
-        absent: with a roster, the probability that the name is not on it.
-        sure: the confidence from which on a reading is called sure.
-        timeline: what the network saw along the width; only of `Recognizer.read` with details.
-    """
-
-    text: str
-    confidence: float
-    letters: tuple[Letter, ...]
-    candidates: tuple[Candidate, ...]
-    steps: tuple[Step, ...]
-    blank: bool
-    notes: tuple[str, ...]
-    milliseconds: float
-    absent: float | None = None
-    sure: float = SURE
-    timeline: Timeline | None = None
-
-    def __repr__(self) -> str:
-        return f"<Reading {self.text!r}, {percent(self.confidence)}, {self.verdict}>"
-
-    @property
-    def listed(self) -> bool:
-        """Whether the text is a name of the roster that was given."""
-        return self.absent is not None and self.absent < 0.5
-
-    @property
-    def verdict(self) -> str:
-        """One of "sure", "please check", "nothing written"."""
-        if self.blank:
-            return "nothing written"
-        # A name that nobody expected is for a person to see, however clear it is.
-        if self.confidence < self.sure or (self.absent is not None and not self.listed):
-            return "please check"
-        return "sure" if self.text else "nothing written"
-
-    def draw(self) -> NDArray[np.uint8]:
-        """Return a figure of this reading, (H, W, 3) uint8 RGB; see `hwr.figure`."""
-        from hwr.figure import draw_reading
-
-        return draw_reading(self)
 
 
 class Recognizer:
@@ -205,8 +148,7 @@ class Recognizer:
         expected = self.roster(roster)
         decode = partial(self.decoder.decode, roster=expected, prior=prior, greedy=greedy)
         sources = iter(sources)
-        cores = usable_cores()
-        pool = ThreadPoolExecutor(cores) if cores > 1 else InlineExecutor()
+        pool = thread_pool()
         try:
             start = time.perf_counter()
             chunk, loading = self._load_chunk(pool, sources)
@@ -354,7 +296,7 @@ class Recognizer:
             1000 * (time.perf_counter() - start),
             said.absent,
             self.decoder.confidence.sure,
-            None if logits is None else Timeline.of(logits, self.spec.alphabet),
+            None if logits is None else timeline(logits, self.spec.alphabet),
         )
 
 

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import fold, frames_needed
+from hwr.arrays import Grey
 from hwr.letters import LetterBank
 from hwr.spec import COLUMNS_PER_STEP, Spec
-
-Grey = NDArray[np.uint8]
 
 #: Letters drawn at random, of which the one most like the hand of the name is taken.
 CHOICES = 24

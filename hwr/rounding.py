@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
+from hwr.arrays import Doubles
 
 #: What is added to the mean square of every input, as a share of their mean: inputs that were
 #: hardly seen must not be relied on to make up for others.

@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 
 from hwr.alphabet import fold
+from hwr.arrays import Grey
 from hwr.hand import Case, Hand, check_text
 from hwr.name_list import NAMES, compose_name
-from hwr.synthesis import SHIFT, Picture, draw_field, draw_pad
+from hwr.synthesis import SHIFT, draw_field, draw_pad
 from hwr.whole_file import new_folder
 
 SPLITS: Final = (("TRAIN", 5), ("VALIDATION", 4), ("TEST", 4))
@@ -116,7 +117,7 @@ def _write_table(file: Path, rows: Sequence[tuple[str, ...]]) -> None:
         csv.writer(stream, lineterminator="\n").writerows(rows)
 
 
-def _sample(index: int, rng: np.random.Generator, names: Sequence[str]) -> tuple[str, Picture]:
+def _sample(index: int, rng: np.random.Generator, names: Sequence[str]) -> tuple[str, Grey]:
     """Label and picture of one sample; a few at fixed places hold no name that can be read."""
     hand = Hand.sample(rng)
     if index % 48 == 7:
@@ -129,7 +130,7 @@ def _sample(index: int, rng: np.random.Generator, names: Sequence[str]) -> tuple
     return fold(name), draw_field(hand.apply_case(name, rng), hand, rng)
 
 
-def _spoil(picture: Picture, rng: np.random.Generator) -> Picture:
+def _spoil(picture: Grey, rng: np.random.Generator) -> Grey:
     """A field whose name was scribbled out; the picture is changed in place."""
     height, width = picture.shape
     turns = 40

@@ -20,8 +20,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.arrays import Singles
+
 Variants = Literal["train", "heldout", "all"]
-Floats = NDArray[np.float32]
 
 STEP: Final = 0.055  # cap heights between two points of a traced stroke
 
@@ -589,8 +590,8 @@ class Glyph:
     size: (left, bottom, right, top) of the control points in cap heights.
     """
 
-    points: Floats
-    basis: Floats
+    points: Singles
+    basis: Singles
     ends: tuple[int, ...]
     size: tuple[float, float, float, float]
 

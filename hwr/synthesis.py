@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr import fonts as typefaces
+from hwr.arrays import Grey, Singles
 from hwr.hand import Hand, check_text, has_small, pick, smooth_noise, trace_name, within
 from hwr.name_list import NAMES
-from hwr.skeletons import Floats, Variants
+from hwr.skeletons import Variants
 
-Picture = NDArray[np.uint8]
-Renderer = Callable[..., Picture]
+Renderer = Callable[..., Grey]
 
 PAPER: Final = 255
 DETAIL: Final = 56  # height in pixels at which a capital is drawn before it is shrunk
@@ -33,12 +33,12 @@ PRINT_CAP: Final = 8.5  # height in pixels of the capitals of printed prompts
 class _Ink:
     """Coverage (h, w) uint8, 255 where the pen went; `x`, `y`: start of the name's baseline."""
 
-    cover: Picture
+    cover: Grey
     x: float
     y: float
 
 
-def _pen_line(strokes: Sequence[Floats], hand: Hand, rng: np.random.Generator, cap: float) -> _Ink:
+def _pen_line(strokes: Sequence[Singles], hand: Hand, rng: np.random.Generator, cap: float) -> _Ink:
     """Strokes drawn with the writer's pen, capitals `cap` pixels high."""
     if not strokes:
         return _Ink(np.zeros((1, 1), np.uint8), 0, 0)
@@ -148,7 +148,7 @@ def _write(
     return _Ink(_texture(ink.cover, hand, rng), ink.x, ink.y)
 
 
-def _texture(cover: Picture, hand: Hand, rng: np.random.Generator) -> Picture:
+def _texture(cover: Grey, hand: Hand, rng: np.random.Generator) -> Grey:
     """Coverage as this pen leaves it: grain, skips, and the darkness of the ink."""
     h, w = cover.shape
     if hand.pen == "felt" or h < 3 or w < 3:
@@ -162,7 +162,7 @@ def _texture(cover: Picture, hand: Hand, rng: np.random.Generator) -> Picture:
     return np.asarray(ink.clip(0, 255), np.uint8)
 
 
-def _place(page: Picture, cover: Picture, x: int, y: int) -> None:
+def _place(page: Grey, cover: Grey, x: int, y: int) -> None:
     """Lay ink on ink coverage `page` with its corner at (x, y), whatever hangs over being lost."""
     h, w = cover.shape
     top, left = max(0, y), max(0, x)
@@ -172,14 +172,14 @@ def _place(page: Picture, cover: Picture, x: int, y: int) -> None:
         np.maximum(spot, cover[top - y : bottom - y, left - x : right - x], out=spot)
 
 
-def _jpeg(picture: Picture, quality: int) -> Picture:
+def _jpeg(picture: Grey, quality: int) -> Grey:
     ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
         raise RuntimeError("OpenCV could not encode a JPEG")
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def _scan(cover: Picture, rng: np.random.Generator) -> Picture:
+def _scan(cover: Grey, rng: np.random.Generator) -> Grey:
     """Ink coverage as a scanner with a contrast curve sees it: white paper, grey edges."""
     sigma = rng.uniform(0.3, 0.75)
     soft = cv2.GaussianBlur(cover, (3, 3), sigma)
@@ -197,7 +197,7 @@ def draw_name(
     *,
     height: int = 48,
     font: Path | None = None,
-) -> Picture:
+) -> Grey:
     """The name alone on white paper, (height, W) uint8, tight but for small random margins.
 
     height: of the picture in pixels, at least 8; font: draw with this font instead of strokes.
@@ -222,7 +222,7 @@ def draw_pad(
     width: int = 800,
     height: int = 200,
     pen: int | None = None,
-) -> Picture:
+) -> Grey:
     """The name as a sketchpad gives it, (height, width) uint8: black brush strokes on white.
 
     pen: thickness of the brush in pixels, 2..20; random where None.
@@ -254,14 +254,14 @@ def draw_pad(
 
 
 @lru_cache(maxsize=512)
-def _printed(text: str, height: float, bold: bool) -> tuple[Picture, int]:
+def _printed(text: str, height: float, bold: bool) -> tuple[Grey, int]:
     """Form print: coverage and baseline row, drawn large and shrunk for soft edges."""
     cover, base = typefaces.render_text(text, None, height * 3, bold=1.2 if bold else 0.5)
     w, h = max(1, cover.shape[1] // 3), max(1, cover.shape[0] // 3)
     return np.asarray(cv2.resize(cover, (w, h), interpolation=cv2.INTER_AREA), np.uint8), base // 3
 
 
-def _print(page: Picture, text: str, x: float, y: float, *, bold: bool = False) -> float:
+def _print(page: Grey, text: str, x: float, y: float, *, bold: bool = False) -> float:
     """Print a text with its baseline at y; returns where it ends."""
     cover, base = _printed(text, PRINT_CAP, bold)
     _place(page, cover, round(x), round(y) - base)
@@ -280,7 +280,7 @@ def _date(rng: np.random.Generator) -> str:
     )
 
 
-def _ink_at(page: Picture, ink: _Ink, x: float, y: float) -> None:
+def _ink_at(page: Grey, ink: _Ink, x: float, y: float) -> None:
     _place(page, ink.cover, round(x - ink.x), round(y - ink.y))
 
 
@@ -290,7 +290,7 @@ def _other(rng: np.random.Generator) -> str:
 
 def draw_field(
     text: str, hand: Hand, rng: np.random.Generator, *, font: Path | None = None
-) -> Picture:
+) -> Grey:
     """The name in a field cut from a school form, (H, W) uint8 on white.
 
     One of three layouts, 284, 324 or 388 pixels wide and 20-70 high, with what else gets into the
@@ -306,7 +306,7 @@ def draw_field(
     return picture
 
 
-def _specks(page: Picture, rng: np.random.Generator) -> None:
+def _specks(page: Grey, rng: np.random.Generator) -> None:
     if rng.random() < 0.15:
         for _ in range(int(rng.integers(1, 4))):
             x, y = int(rng.integers(page.shape[1])), int(rng.integers(page.shape[0]))
@@ -339,7 +339,7 @@ def _line(hand: Hand, rng: np.random.Generator, cap: float, pitch: float) -> _Li
     return _Line(hand, size, pitch * rng.normal(1, 0.01) if rng.random() < 0.9 else None)
 
 
-def _field_plain(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Picture:
+def _field_plain(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Grey:
     """324 x 44: nothing but the name."""
     page = np.zeros((44, 324), np.uint8)
     line = _line(hand, rng, 13.5, 17.3)
@@ -351,7 +351,7 @@ def _field_plain(text: str, hand: Hand, rng: np.random.Generator, font: Path | N
     return page
 
 
-def _field_boxed(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Picture:
+def _field_boxed(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Grey:
     """284 wide: the prompt above the name, whole or cut, and sometimes the next prompts below."""
     kind = pick(rng, 0.6, 0.18, 0.22)
     height = (31, (45, 46, 50)[pick(rng, 0.1, 0.2, 0.7)], int(rng.integers(63, 71)))[kind]
@@ -386,7 +386,7 @@ def _field_boxed(text: str, hand: Hand, rng: np.random.Generator, font: Path | N
     return page
 
 
-def _field_labelled(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Picture:
+def _field_labelled(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Grey:
     """388 wide: a bold prompt before the name, cut lines above and below, a stamped time."""
     line = _line(hand, rng, 12.5, 17.5)
     if rng.random() < 0.48:
@@ -425,7 +425,7 @@ def _field_labelled(text: str, hand: Hand, rng: np.random.Generator, font: Path 
     return page
 
 
-def _stamp(page: Picture, rng: np.random.Generator) -> None:
+def _stamp(page: Grey, rng: np.random.Generator) -> None:
     """A printed time that runs up the left edge, partly out of the picture."""
     minute, second = int(rng.integers(60)), int(rng.integers(6))
     cover, _ = _printed(f":{minute:02d}:{second}", 9.0, True)
@@ -436,7 +436,7 @@ def _stamp(page: Picture, rng: np.random.Generator) -> None:
 
 def draw_photo(
     text: str, hand: Hand, rng: np.random.Generator, *, font: Path | None = None
-) -> Picture:
+) -> Grey:
     """The name on photographed paper, (H, W) uint8, about 50-170 pixels high.
 
     Uneven light, slight perspective, blank, ruled or squared paper, ink of any colour turned grey,
@@ -482,7 +482,7 @@ def draw_photo(
     return _jpeg(grey, int(rng.integers(40, 92)))
 
 
-def draw_nothing(hand: Hand, rng: np.random.Generator, *, kind: str = "field") -> Picture:
+def draw_nothing(hand: Hand, rng: np.random.Generator, *, kind: str = "field") -> Grey:
     """A picture of the renderer `kind` into which nobody wrote a name, (H, W) uint8.
 
     What else gets into such pictures is there: on a form the prompts and the rests of other lines,
@@ -527,7 +527,7 @@ def draw(
     variants: Variants = "train",
     fonts: Sequence[Path] = (),
     shares: Mapping[str, float] | None = None,
-) -> Picture:
+) -> Grey:
     """The text, as it stands, in a random hand and one of the renderers; (H, W) uint8.
 
     An empty text gives a picture without a name, see `draw_nothing`.

@@ -9,7 +9,7 @@ import math
 import signal
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hwr.batches import Batch, Batches
+from hwr.batches import Batch
 from hwr.cache import PreparedSet
 from hwr.ctc import greedy_text
 from hwr.devices import from_first, put
@@ -150,7 +150,7 @@ class Trainer:
     Args:
         spec: of the network.
         plan: how long and how fast.
-        batches: what to train on.
+        batches: yields the batch of a number and all that follow; see `hwr.loader.stream`.
         validation: by name, what to validate on; the best weights are those with the lowest
             mean CER over these sets; see TIE.
         folder: checkpoints, TensorBoard events and a CSV log go here.
@@ -165,7 +165,7 @@ class Trainer:
         self,
         spec: Spec,
         plan: Plan,
-        batches: Batches,
+        batches: Callable[[int], Generator[Batch, None, None]],
         validation: Mapping[str, PreparedSet],
         folder: Path,
         save: Callable[[keras.Model, dict[str, Score], Progress], None],
@@ -205,7 +205,7 @@ class Trainer:
     def run(self) -> Progress:
         """Train to the end of the plan, or until interrupted; return where the run stands."""
         log = _Log(self.folder) if self._writes else None
-        stream = self.batches.stream(self.progress.step)
+        stream = self.batches(self.progress.step)
         bar = self._bar()
         losses: list[float] = []
         next_validation = self.progress.samples + self.plan.validate_every

@@ -62,14 +62,14 @@ def add_transcribe(commands: Any, parents: list[argparse.ArgumentParser]) -> Non
 def transcribe_sources(args: argparse.Namespace) -> int:
     """Read all pictures of the sources; exit code 130 where that was interrupted."""
     from hwr.bulk_reader import Settings
-    from hwr.names import read_entries
+    from hwr.name_files import read_name_file
     from hwr.recognizer import default_model
     from hwr.transcription import read_locally, transcribe
 
     if args.workers is not None and args.workers < 1:
         raise ValueError(f"--workers is at least 1. Received: {args.workers}")
     prior: PriorChoice = "auto" if args.prior is None else args.prior
-    roster = tuple(read_entries(args.roster)) if args.roster else None
+    roster = read_name_file(args.roster).names if args.roster else None
     model = (args.model or default_model()).resolve()
     settings = Settings(model, args.engine, roster, prior, args.careful)
     read_all: ReadAll = partial(read_locally, settings=settings, workers=args.workers)

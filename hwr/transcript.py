@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
-from hwr.ctc import Candidate
 from hwr.image import ImageError
-from hwr.recognizer import Reading
+from hwr.letter import Candidate
+from hwr.reading import Reading
 from hwr.seen import Seen
 from hwr.sources import OUTPUT, Entry, import_pyarrow
 from hwr.whole_file import write_bytes, write_text
@@ -46,7 +46,7 @@ class Row:
         entry: the path in the archive or the row of the table; empty for a file.
         text: the name; empty where nothing is written, None where it cannot be read.
         confidence: that `text` is right, 0..1, four digits; None where there is none.
-        verdict: see `hwr.recognizer.Reading`.
+        verdict: see `hwr.reading.Reading`.
         candidates: the likeliest texts, best first, probabilities with four digits.
         absent: with a roster, the probability that the name is not on it.
         notes: remarks on the file.

@@ -17,8 +17,8 @@ from typing import Any
 
 from hwr.bulk_reader import BulkReader, Settings
 from hwr.confidence import CONFIDENCE
-from hwr.engine import usable_cores
 from hwr.model_folder import CONFIG
+from hwr.parallel import usable_cores
 from hwr.seen import Seen
 from hwr.sources import Entry, SourceError, check_sources, count_entries, list_entries
 from hwr.transcript import PART, Format, Row, Transcript

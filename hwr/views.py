@@ -12,11 +12,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from hwr.ctc import Doubles, Floats, log_softmax
-
-Grey = NDArray[np.uint8]
+from hwr.arrays import Doubles, Floats, Grey
+from hwr.ctc import log_softmax
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwr.alignment import edges, ink_profile
-
-Grey = NDArray[np.uint8]
+from hwr.arrays import Grey
 
 #: Fewest letters of a piece, and most of one that is not the last.
 SHORTEST, LONGEST = 3, 8

@@ -7,18 +7,16 @@ Each has one unit at once, so that it is known whose pictures a process took wit
 from __future__ import annotations
 
 import multiprocessing
-import queue
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any
 
-from hwr.engine import limit_cores
+from hwr.parallel import limit_cores, prefetch, start
 from hwr.sources import Entry
 from hwr.transcript import Row
 
@@ -29,8 +27,6 @@ MakeReader = Callable[[], ReadUnit]
 
 #: Processes for each worker that may end with no unit read in between.
 DEATHS = 5
-
-T = TypeVar("T")
 
 
 class WorkerError(RuntimeError):
@@ -134,8 +130,7 @@ class _Worker:
         self.connection, theirs = context.Pipe()
         self.unit: _Unit | None = None
         self._process = context.Process(target=_work, args=(theirs, make), daemon=True)
-        with _interrupts_ignored():
-            self._process.start()
+        start(self._process)
         theirs.close()
 
     def give(self, unit: _Unit) -> None:
@@ -168,6 +163,7 @@ class _Worker:
 
 def _work(connection: Connection[Any, Any], make: MakeReader) -> None:
     """Read units until the pipe is closed, by the end of the other process too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     limit_cores(1)
     read: ReadUnit | None = None
     error: Exception | None = None
@@ -186,52 +182,3 @@ def _work(connection: Connection[Any, Any], make: MakeReader) -> None:
                 connection.send(raised)
     except (EOFError, OSError):
         return  # nobody listens any more
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Start processes that leave Ctrl-C, which a terminal sends to all, to their parent."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def prefetch(items: Iterable[T], depth: int) -> Generator[T, None, None]:
-    """Yield `items`, which a thread gets at most `depth` ahead; its errors are raised here."""
-    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(item: T | None, error: BaseException | None = None) -> None:
-        while not stopped.is_set():
-            with suppress(queue.Full):
-                ready.put((item, error), timeout=0.1)
-                return
-
-    def fill() -> None:
-        try:
-            for item in items:
-                put(item)
-                if stopped.is_set():
-                    return
-            put(None)
-        except BaseException as error:
-            put(None, error)
-
-    thread = threading.Thread(target=fill, daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = ready.get()
-            if error is not None:
-                raise error
-            if item is None:
-                return
-            yield item
-    finally:
-        stopped.set()
-        thread.join(5)

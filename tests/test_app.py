@@ -28,13 +28,12 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import app
-from hwr.confidence import percent
-from hwr.ctc import Candidate, Letter
 from hwr.dataset import Sample
 from hwr.image import load_image
+from hwr.letter import Candidate, Letter, percent
 from hwr.names import RosterError
 from hwr.preprocess import Step
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 from hwr.sample_set import write_samples
 from hwr.ui.about import about_model
 from hwr.ui.browse import Browse

@@ -21,7 +21,7 @@ from hwr.batch_reading import (
     read_batch,
 )
 from hwr.image import load_image
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 
 
 def read_many(sources: Iterable[Any]) -> Iterator[Reading]:

@@ -18,7 +18,7 @@ from conftest import write_word
 
 from hwr.batch_reading import CHUNK, Row, Source
 from hwr.image import ImageError, load_image
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 from hwr.ui import batch as batch_module
 from hwr.ui import downloads
 from hwr.ui.batch import Batch, merge, shown, summary, table_of, uploaded_files

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from conftest import TINY, write_word
 
-from hwr.batches import COARSE_LABEL_STEP, GROUP, TIGHT_STEP, Batch, Batches, SyntheticSource
+from hwr.batches import COARSE_LABEL_STEP, GROUP, TIGHT_STEP, Batch, Batches
+from hwr.loader import stream
+from hwr.synthetic_source import SyntheticSource
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ def test_images_and_labels_stay_together_and_are_padded() -> None:
 
 def test_a_run_continues_at_any_batch() -> None:
     def first(count: int, start: int) -> list[bytes]:
-        stream = batches(seed=4).stream(start)
-        found = [b.images.tobytes() + b.labels.tobytes() for b in itertools.islice(stream, count)]
-        stream.close()
+        ready = stream(batches(seed=4), start)
+        found = [b.images.tobytes() + b.labels.tobytes() for b in itertools.islice(ready, count)]
+        ready.close()
         return found
 
     whole = first(20, 0)
@@ -100,7 +102,7 @@ def test_error_of_a_source_reaches_the_trainer() -> None:
             raise RuntimeError("disk on fire")
 
     with pytest.raises(RuntimeError, match="disk on fire"):
-        next(Batches([Broken()], [1], TINY).stream())
+        next(stream(Batches([Broken()], [1], TINY)))
 
 
 def test_broken_source_does_not_block_the_end_of_a_run() -> None:
@@ -113,10 +115,10 @@ def test_broken_source_does_not_block_the_end_of_a_run() -> None:
                 raise RuntimeError("disk on fire")
             return np.zeros((16, 20), np.uint8), "A"
 
-    stream = Batches([BreaksLater()], [1], TINY, batch_size=1).stream()
-    next(stream)
+    ready = stream(Batches([BreaksLater()], [1], TINY, batch_size=1))
+    next(ready)
     time.sleep(0.3)  # the queue is full now, and the error waits behind it
-    closing = threading.Thread(target=stream.close, daemon=True)
+    closing = threading.Thread(target=ready.close, daemon=True)
     closing.start()
     closing.join(5)
     assert not closing.is_alive()

@@ -83,7 +83,7 @@ def test_prior_and_calibration_are_made_by_one_command_each(
     assert main(["prior", "--names", names, "--out", str(prior)]) == 0
     assert "2 names, 0 rows left out" in capsys.readouterr().out
     assert main(["prior", "--names", f"{names}x", "--out", str(prior)]) == 2
-    assert "WEIGHT must be a number" in capsys.readouterr().err
+    assert "names.txt:0.5x'; check the path" in capsys.readouterr().err
     rows = [(f"{i}.png", ("ANNA", "LEO", "EVA")[i % 3]) for i in range(1300)]
     data = write_folder(tmp_path / "d", rows)
     model = Path(shutil.copytree(tiny_model, tmp_path / "model"))

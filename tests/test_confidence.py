@@ -15,8 +15,8 @@ from hwr.confidence import (
     load_confidence,
     save_confidence,
 )
-from hwr.ctc import Candidate
 from hwr.decoder import Decoder
+from hwr.letter import Candidate
 from hwr.model_folder import ModelFolderError, content_sha256
 from hwr.names import Evidence, Roster
 from hwr.prior import Prior

@@ -12,7 +12,6 @@ from hwr.alphabet import Alphabet
 from hwr.ctc import (
     SURELY_BLANK,
     Condensed,
-    greedy,
     greedy_text,
     log_probabilities,
     log_probability,
@@ -68,10 +67,7 @@ def test_greedy_is_the_label_of_the_best_path(logits: np.ndarray) -> None:
         itertools.product(range(logits.shape[1]), repeat=len(logits)),
         key=lambda path: sum(float(logits[t, k]) for t, k in enumerate(path)),
     )
-    text, letters = greedy(logits, alphabet)
-    assert text == alphabet.decode(collapse(best))
-    assert text == greedy_text(logits, alphabet)
-    assert text == "".join(letter.character for letter in letters)
+    assert greedy_text(logits, alphabet) == alphabet.decode(collapse(best))
 
 
 def spike(path: str, classes: str = "_AB ") -> np.ndarray:
@@ -93,13 +89,7 @@ def spike(path: str, classes: str = "_AB ") -> np.ndarray:
     ],
 )
 def test_doubled_letters_need_a_blank(path: str, text: str) -> None:
-    assert greedy(spike(path), ABC)[0] == text
-
-
-def test_letters_carry_probability_and_columns() -> None:
-    _, letters = greedy(spike("_AA_B"), ABC)
-    assert [(x.character, x.left, x.right) for x in letters] == [("A", 4, 12), ("B", 16, 20)]
-    assert [x.probability for x in letters] == pytest.approx([0.7, 0.7])
+    assert greedy_text(spike(path), ABC) == text
 
 
 def test_log_softmax_survives_huge_logits() -> None:
@@ -111,7 +101,7 @@ def test_log_softmax_survives_huge_logits() -> None:
 @pytest.mark.parametrize("shape", [(3, 5), (0, 4), (4,)])
 def test_logits_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"\(T, 4\)"):
-        greedy(np.zeros(shape), ABC)
+        greedy_text(np.zeros(shape), ABC)
 
 
 # === Many texts ===

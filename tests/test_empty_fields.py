@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hwr.empty_fields import read_empty_fields
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 
 
 class Fake:

@@ -10,7 +10,7 @@ from hwr.alphabet import Alphabet
 from hwr.dataset import Dataset, DatasetError, open_dataset
 from hwr.evaluation import evaluate, nearest, plain_hyphens, read_gold
 from hwr.image import ImageError
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 
 
 @dataclass

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hwr.ctc import Letter, Timeline
 from hwr.figure import HEADER, LETTERS, MARGIN, TIMELINE, ZOOM
+from hwr.letter import Letter, Timeline
 from hwr.preprocess import Step
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 
 
 def reading(*letters: Letter, steps: bool = True) -> Reading:

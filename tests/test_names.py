@@ -8,7 +8,9 @@ import pytest
 
 from hwr.alphabet import Alphabet
 from hwr.beam import beam
-from hwr.ctc import Candidate, log_probabilities
+from hwr.ctc import log_probabilities
+from hwr.letter import Candidate
+from hwr.name_files import NameFileError
 from hwr.names import Evidence, Roster, RosterError
 
 ABC = Alphabet(" '-ABCDE")
@@ -129,13 +131,13 @@ def test_files_of_names(tmp_path: Path, name: str, text: str, names: tuple[str, 
 
 
 def test_files_that_are_no_lists(tmp_path: Path) -> None:
-    with pytest.raises(RosterError, match="no file"):
+    with pytest.raises(NameFileError, match="no file"):
         Roster.read(tmp_path / "nowhere.txt")
     (tmp_path / "latin.txt").write_bytes("Béa".encode("latin-1"))
-    with pytest.raises(RosterError, match=r"latin\.txt is no UTF-8 text"):
+    with pytest.raises(NameFileError, match=r"latin\.txt is no UTF-8 text"):
         Roster.read(tmp_path / "latin.txt")
     (tmp_path / "zeros.txt").write_bytes(bytes(9))
-    with pytest.raises(RosterError, match="no text file"):
+    with pytest.raises(NameFileError, match="no text file"):
         Roster.read(tmp_path / "zeros.txt")
 
 

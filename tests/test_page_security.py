@@ -36,9 +36,10 @@ from playwright.sync_api import expect, sync_playwright
 
 import app
 from hwr.image import load_image
+from hwr.name_files import NameFileError
 from hwr.names import RosterError
 from hwr.preprocess import Step
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 from hwr.sample_set import write_samples
 from hwr.ui import batch as batch_tab
 from hwr.ui import expected, guard
@@ -953,7 +954,7 @@ def test_messages_over_the_page_show_markup_as_text(
     def fail(*arguments: Any) -> None:
         raise arguments[0]
 
-    monkeypatch.setattr(expected, "read_entries", lambda file: fail(RosterError(HOSTILE)))
+    monkeypatch.setattr(expected, "read_name_file", lambda file: fail(NameFileError(HOSTILE)))
     with pytest.raises(gr.Error) as error:
         expected._entries("x")
     assert error.value.message == "&lt;img src=x onerror=window.hit=1&gt;"

@@ -9,6 +9,7 @@ import pytest
 
 from hwr.alphabet import Alphabet
 from hwr.beam import beam
+from hwr.name_files import NameFileError
 from hwr.prior import PRIOR, STEP, Prior, PriorError, count_names
 
 AB = Alphabet("AB")
@@ -92,7 +93,7 @@ def test_lists_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Max\nMax\n\n", encoding="utf-8")
     assert count_names(tmp_path / "a.txt") == ({"MAX": 2}, 0)
     (tmp_path / "b.csv").write_text("NAME,COUNT\nLea,many\n")
-    with pytest.raises(PriorError, match="line 2: COUNT must be a whole number"):
+    with pytest.raises(NameFileError, match="line 2: COUNT must be a number"):
         count_names(tmp_path / "b.csv")
-    with pytest.raises(PriorError, match="no file"):
+    with pytest.raises(NameFileError, match="no file"):
         count_names(tmp_path / "c.csv")

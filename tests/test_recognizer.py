@@ -14,11 +14,12 @@ from conftest import TINY, write_word
 import hwr
 from hwr.beam import beam
 from hwr.ctc import greedy_text
-from hwr.engine import usable_cores
 from hwr.image import ImageError, Picture, load_image
 from hwr.names import Roster, RosterError
+from hwr.parallel import usable_cores
 from hwr.preprocess import pad, prepare
-from hwr.recognizer import Reading, Recognizer
+from hwr.reading import Reading
+from hwr.recognizer import Recognizer
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_with_one_core_read_many_reads_in_the_thread_that_asks(
             raise ImageError("no-picture", "There is none.")
         return load_image(source)
 
-    monkeypatch.setattr("hwr.recognizer.usable_cores", lambda: 1)
+    monkeypatch.setattr("hwr.parallel.usable_cores", lambda: 1)
     monkeypatch.setattr("hwr.recognizer.load_image", load)
     first, broken, *others = recognizer.read_many(
         [write_word(names[0]), None, *map(write_word, names[1:])]

@@ -9,7 +9,7 @@ from conftest import write_folder
 
 from hwr.dataset import DatasetError
 from hwr.image import ImageError
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 from hwr.ui import search
 from hwr.ui.samples import Samples
 from hwr.ui.search import Hit, Search

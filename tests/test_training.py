@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from conftest import TINY, bank_of, full_disk, write_folder
 from hwr.batches import Batch, Batches, PreparedSource
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.dataset import open_dataset, share_out
+from hwr.loader import stream
 from hwr.model_folder import load_model
 from hwr.name_list import name_weights, read_names
 from hwr.recipe import Recipe, train
@@ -42,29 +44,36 @@ def images(data: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
     return prepare_dataset(dataset, TINY, folder=tmp_path_factory.mktemp("cache"))
 
 
-class Interrupting(Batches):
-    """Batches during which Ctrl-C is pressed."""
+Stream = Callable[..., Generator[Batch, None, None]]
 
-    def stream(self, first: int = 0) -> Generator[Batch, None, None]:
-        for number, batch in enumerate(super().stream(first), start=first):
-            if number == 11:
-                os.kill(os.getpid(), signal.SIGINT)
-            yield batch
+
+def interrupted(batches: Batches, first: int) -> Generator[Batch, None, None]:
+    """Yield batches during which Ctrl-C is pressed."""
+    for number, batch in enumerate(stream(batches, first), start=first):
+        if number == 11:
+            os.kill(os.getpid(), signal.SIGINT)
+        yield batch
 
 
 DROPPING = replace(TINY, dropout=0.2)
 
 
 def trainer(
-    images: PreparedSet, folder: Path, kind: type[Batches] = Batches, precision: str = "float32"
+    images: PreparedSet, folder: Path, read: Stream = stream, precision: str = "float32"
 ) -> Trainer:
     import keras
 
     keras.utils.set_random_seed(3)
-    batches = kind([PreparedSource(images)], [1.0], DROPPING, batch_size=8, seed=2)
+    batches = Batches([PreparedSource(images)], [1.0], DROPPING, batch_size=8, seed=2)
     plan = Plan(samples=160, validate_every=80)
     return Trainer(
-        DROPPING, plan, batches, {"toy": images}, folder, lambda *_: None, precision=precision
+        DROPPING,
+        plan,
+        partial(read, batches),
+        {"toy": images},
+        folder,
+        lambda *_: None,
+        precision=precision,
     )
 
 
@@ -74,7 +83,7 @@ def test_interrupted_and_resumed_run_equals_one_that_was_not(
     whole = trainer(images, tmp_path / "whole")
     assert whole.run().samples == 160
 
-    first = trainer(images, tmp_path / "parts", Interrupting)
+    first = trainer(images, tmp_path / "parts", interrupted)
     assert first.run().step == 12
     second = trainer(images, tmp_path / "parts")
     second.resume()
@@ -335,6 +344,7 @@ def test_names_are_weighted_by_the_root_of_their_count(tmp_path: Path) -> None:
     assert name_weights(tmp_path / "a.csv", ["LE GALL", "THOMAS", "ZOE"]) == [1.0, 3.0, 1.0]
     (tmp_path / "b.csv").write_text("THOMAS;\u00c9LODIE\n", encoding="utf-8")
     assert name_weights(tmp_path / "b.csv", ["THOMAS"]) is None
+    (tmp_path / "a.txt").write_text("THOMAS\n")
     assert name_weights(tmp_path / "a.txt", ["THOMAS"]) is None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hwr.ctc import Candidate
+from hwr.letter import Candidate
 from hwr.transcript import Format, Row, Transcript, TranscriptError, find_parts, read_transcript
 from hwr.whole_file import WriteError
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hwr.parallel import prefetch
 from hwr.sources import Entry
 from hwr.transcript import Row
-from hwr.workers import ReadUnit, WorkerError, prefetch, read_units
+from hwr.workers import ReadUnit, WorkerError, read_units
 
 
 def read(notes: Path, entries: Sequence[Entry]) -> list[Row]:

@@ -6,7 +6,8 @@ from html import escape
 from pathlib import Path
 
 from hwr.card import title
-from hwr.confidence import load_confidence, percent
+from hwr.confidence import load_confidence
+from hwr.letter import percent
 from hwr.model_folder import METRICS, ModelFolderError, read_json
 
 _LIMITS = (

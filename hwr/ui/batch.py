@@ -33,8 +33,8 @@ from hwr.batch_reading import (
     one_line,
     read_batch,
 )
-from hwr.confidence import whole_percent
 from hwr.image import ImageError
+from hwr.letter import whole_percent
 from hwr.names import Roster, RosterError
 from hwr.ui.downloads import SAVE, download
 from hwr.ui.expected import checked_roster, reading_options

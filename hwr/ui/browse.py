@@ -12,7 +12,7 @@ import gradio as gr
 
 from hwr.dataset import SPLITS, DatasetError
 from hwr.image import ImageError
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 from hwr.ui.panel import Panel
 from hwr.ui.pictures import picture_file
 from hwr.ui.reader import Read, ReadMany, one_by_one

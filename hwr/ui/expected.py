@@ -10,8 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from hwr.names import RosterError, read_entries
-from hwr.recognizer import Reading
+from hwr.name_files import NameFileError, read_name_file
+from hwr.names import RosterError
+from hwr.reading import Reading
 from hwr.ui.reader import Read
 
 #: Longest list that the page takes, in characters; about 100,000 names.
@@ -85,8 +86,8 @@ def reads_as_expected(read: Read) -> Read:
 def _entries(file: str) -> str:
     """Return the names of an uploaded list, one a line."""
     try:
-        return "\n".join(read_entries(file))
-    except RosterError as error:
+        return "\n".join(read_name_file(file).names)
+    except NameFileError as error:
         # It quotes the list, and the page shows it as HTML.
         raise gr.Error(escape(str(error)), print_exception=False) from None
 

@@ -9,11 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from hwr.confidence import percent, whole_percent
-from hwr.ctc import Letter
-from hwr.figure import draw_timeline
+from hwr.letter import Letter, percent, whole_percent
 from hwr.names import NOT_LISTED, RosterError
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 from hwr.ui.expected import Expected, expecting
 from hwr.ui.pictures import picture_file
 
@@ -200,7 +198,7 @@ class Panel:
             ),
             [_letter(letter) for letter in reading.letters] or None,
             candidates or None,
-            picture_file(draw_timeline(reading)) if reading.steps and reading.letters else None,
+            picture_file(reading.draw_timeline()) if reading.steps and reading.letters else None,
             [
                 (picture_file(step.image), f"{number}. {step.name}")
                 for number, step in enumerate(reading.steps, start=1)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hwr.image import ImageError
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from hwr.batch_reading import Row
 from hwr.dataset import Sample
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 
 
 class AlternativeRecord(TypedDict):
@@ -34,7 +34,7 @@ class CandidateRecord(TypedDict):
 
 
 class ReadingRecord(TypedDict):
-    """What a picture says; see `hwr.recognizer.Reading`."""
+    """What a picture says; see `hwr.reading.Reading`."""
 
     text: str
     confidence: float

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwr.image import ImageError
-from hwr.recognizer import Reading
+from hwr.reading import Reading
 from hwr.ui.reader import ReadMany
 from hwr.ui.samples import Found, Samples
 

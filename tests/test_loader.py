@@ -7,8 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from conftest import TINY, heed_interrupts, write_folder
 from hwr.batches import GROUP, Batch, Batches, PreparedSource
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.dataset import open_dataset
+from hwr.loader import stream
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,10 +40,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
     return prepare_dataset(dataset, TINY, folder=folder / "cache")
 
 
-def first(batches: Batches, count: int, start: int = 0) -> list[Batch]:
-    stream = batches.stream(start)
-    found = list(itertools.islice(stream, count))
-    stream.close()
+def first(batches: Batches, count: int, start: int = 0, workers: int = 1) -> list[Batch]:
+    with closing(stream(batches, start, workers=workers)) as ready:
+        found = list(itertools.islice(ready, count))
     assert multiprocessing.active_children() == []
     return found
 
@@ -51,11 +50,9 @@ def first(batches: Batches, count: int, start: int = 0) -> list[Batch]:
 def test_batches_are_the_same_however_many_prepare_them(images: PreparedSet) -> None:
     plain = Batches([PreparedSource(images)], [1.0], TINY, batch_size=2, seed=6)
     start = GROUP - 3
-    expected = first(plain, 2 * GROUP, start)  # of three groups
+    expected = first(plain, 2 * GROUP, start, workers=0)  # of three groups
     for workers in (1, 2):
-        for ours, theirs in zip(
-            first(replace(plain, workers=workers), 2 * GROUP, start), expected, strict=True
-        ):
+        for ours, theirs in zip(first(plain, 2 * GROUP, start, workers), expected, strict=True):
             assert ours.images.dtype == np.float32
             assert ours.labels.dtype == np.int32
             np.testing.assert_array_equal(ours.images, theirs.images)
@@ -75,28 +72,31 @@ def test_pictures_of_the_cache_are_not_copied_to_the_workers(images: PreparedSet
 
 def test_error_in_a_worker_reaches_the_trainer() -> None:
     with pytest.raises(RuntimeError, match="disk on fire"):
-        first(Batches([Broken()], [1], TINY, workers=1), 1)
+        first(Batches([Broken()], [1], TINY), 1)
     assert multiprocessing.active_children() == []
 
 
 def test_worker_that_vanishes_is_told() -> None:
     with pytest.raises(RuntimeError, match=r"ended with code 9, .* try fewer --workers"):
-        first(Batches([Killed()], [1], TINY, workers=1), 1)
+        first(Batches([Killed()], [1], TINY), 1)
 
 
 def test_ctrl_c_reaches_the_trainer_alone() -> None:
     """The terminal sends Ctrl-C to the workers, too; they end with the trainer, silently."""
     program = (
-        "from hwr.batches import Batches, SyntheticSource\n"
+        "from hwr.batches import Batches\n"
+        "from hwr.loader import stream\n"
+        "from hwr.synthetic_source import SyntheticSource\n"
         "from hwr.spec import Spec\n"
         "from hwr.synthesis import draw\n"
         "if __name__ == '__main__':\n"
         "    source = SyntheticSource(['ANNA'], draw, Spec())\n"
-        "    stream = Batches([source], [1], Spec(), batch_size=1, workers=1).stream()\n"
-        "    next(stream)\n"
+        "    batches = Batches([source], [1], Spec(), batch_size=1)\n"
+        "    ready = stream(batches, workers=1)\n"
+        "    next(ready)\n"
         "    try:\n"
         "        print('ready', flush=True)\n"
-        "        for _ in stream: pass\n"
+        "        for _ in ready: pass\n"
         "    except KeyboardInterrupt:\n"
         "        print('stopped')\n"
     )

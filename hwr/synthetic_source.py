@@ -1,0 +1,71 @@
+"""The synthetic source: labelled images of names that the package draws itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from hwr.alphabet import fold, frames_needed
+from hwr.arrays import Grey
+from hwr.name_list import compose_name
+from hwr.preprocess import prepare
+from hwr.spec import COLUMNS_PER_STEP, Spec
+
+#: Drawings after which a synthetic source gives up: names that can never be drawn or fit.
+TRIES = 200
+
+
+class Renderer(Protocol):
+    """Something that draws a text as a picture, such as `hwr.synthesis.draw`."""
+
+    def __call__(self, text: str, rng: np.random.Generator) -> Grey: ...
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticSource:
+    """Names drawn by the package itself.
+
+    Attributes:
+        names: what to draw.
+        render: how; it is given a name, or "" for a picture into which nobody wrote one.
+        spec: of the network.
+        empty: the share of pictures without a name, labelled "". Only those count in which
+            the preprocessing finds ink (prompts, ruling, specks): white paper never gets to the
+            network.
+        composed: whether names are also put together (`hwr.name_list.compose_name`). Lists hold
+            few apostrophes, and a network that hardly sees one does not read it.
+    """
+
+    names: Sequence[str]
+    render: Renderer
+    spec: Spec
+    empty: float = 0.0
+    composed: bool = False
+
+    def draw(self, rng: np.random.Generator) -> tuple[Grey, str]:
+        nothing = self.empty > 0 and rng.random() < self.empty
+        for _ in range(TRIES):
+            name = "" if nothing else written_case(self._name(rng), rng)
+            prepared = prepare(self.render(name, rng), self.spec)
+            text = fold(name)
+            needed = frames_needed(self.spec.alphabet.encode(text))
+            # Ink too faint to see, or squeezed too much to emit, teaches nothing.
+            if not prepared.blank and needed <= prepared.image.shape[1] // COLUMNS_PER_STEP:
+                return prepared.image, text
+        raise ValueError(
+            f"No usable picture came of {TRIES} drawn names, the last of them {name!r}; "
+            f"give other --names."
+        )
+
+    def _name(self, rng: np.random.Generator) -> str:
+        if self.composed:
+            return compose_name(rng, self.names)
+        return self.names[int(rng.integers(len(self.names)))]
+
+
+def written_case(name: str, rng: np.random.Generator) -> str:
+    """Return `name` as a person may write it: CAPITALS, Capitalised, or lower case."""
+    return (name.upper, name.title, name.lower)[int(rng.choice(3, p=(0.35, 0.55, 0.1)))]()
