@@ -23,7 +23,7 @@ from hwr.parallel import prefetch, start
 
 
 def stream(batches: Batches, first: int = 0, *, workers: int = 0) -> Generator[Batch, None, None]:
-    """Yield batch `first` of a run and all that follow, up to GROUP of them prepared ahead.
+    """Return batch `first` of a run and all that follow, up to GROUP of them prepared ahead.
 
     Args:
         workers: processes that prepare them; 0 for a thread of this one.
@@ -36,6 +36,10 @@ def stream(batches: Batches, first: int = 0, *, workers: int = 0) -> Generator[B
         raise ValueError(f"workers must be 0 or more. Received: {workers}")
     group, skip = divmod(first, GROUP)
     source = _from_workers(batches, group, workers) if workers else _groups(batches, group)
+    return _after(source, skip)
+
+
+def _after(source: Generator[Batch, None, None], skip: int) -> Generator[Batch, None, None]:
     with closing(prefetch(source, GROUP)) as ready:
         yield from itertools.islice(ready, skip, None)
 

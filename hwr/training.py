@@ -204,8 +204,8 @@ class Trainer:
 
     def run(self) -> Progress:
         """Train to the end of the plan, or until interrupted; return where the run stands."""
-        log = _Log(self.folder) if self._writes else None
         stream = self.batches(self.progress.step)
+        log = _Log(self.folder) if self._writes else None
         bar = self._bar()
         losses: list[float] = []
         next_validation = self.progress.samples + self.plan.validate_every

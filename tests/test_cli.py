@@ -154,7 +154,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tiny_model: Path, tmp_path: P
         (["read", "--index", "7", "--data", "."], "neither written_name_train_v2.csv nor labels"),
         (["read", "x.png", "--model", "nowhere"], "There is no config.json in 'nowhere'"),
         (["evaluate", "--gold", "nowhere.csv"], "no file 'nowhere.csv'"),
-        (["evaluate", "--known", "nowhere.txt"], "No such file or directory: 'nowhere.txt'"),
+        (["evaluate", "--known", "nowhere.txt"], "There is no file 'nowhere.txt'"),
         (["evaluate", "--empty", "0"], "At least one picture of each kind is drawn. Received: 0"),
     ],
 )
