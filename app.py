@@ -100,8 +100,9 @@ def make_page(args: argparse.Namespace) -> gr.Blocks:
     Raises:
         hwr.model_folder.ModelFolderError: the model folder cannot be used.
     """
+    from hwr.defaults import SAMPLES, default_data, default_model
     from hwr.model_folder import load_spec
-    from hwr.recognizer import SAMPLES, Recognizer, default_data, default_model
+    from hwr.recognizer import Recognizer
     from hwr.ui.about import about_model
     from hwr.ui.page import build
     from hwr.ui.reader import Reader

@@ -97,7 +97,8 @@ def measure(cases: list[Case], decoder: Decoder, runs: int) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure as the command line says."""
-    from hwr.recognizer import Recognizer, default_model
+    from hwr.defaults import default_model
+    from hwr.recognizer import Recognizer
 
     args = get_args(argv)
     recognizer = Recognizer.load(args.model or default_model())

@@ -44,10 +44,10 @@ from hwr.batch_reading import Row, Source
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.confidence import Confidence, load_confidence, save_confidence
 from hwr.dataset import open_dataset
+from hwr.defaults import MODEL, SAMPLES
 from hwr.engine import load_engine
 from hwr.model_folder import add_onnx
 from hwr.prior import Prior
-from hwr.recognizer import MODEL, SAMPLES
 from hwr.sample_set import write_samples
 from hwr.spec import Spec
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from hwr.dataset import open_dataset
+from hwr.defaults import default_data, default_model
 from hwr.engine import load_engine
 from hwr.image import load_image
 from hwr.preprocess import pad, prepare
-from hwr.recognizer import default_data, default_model
 
 #: Reads padded pictures from a file and writes their logits to another; takes model, engine, files.
 READ = """

@@ -24,9 +24,9 @@ import numpy as np
 
 import hwr.model
 from benchmarks.work import multiply_adds
+from hwr.defaults import default_model
 from hwr.loss import compile_whole_step, ctc_loss
 from hwr.model_folder import load_spec
-from hwr.recognizer import default_model
 from hwr.spec import Spec
 from hwr.training import SHORTCUT_WEIGHT
 

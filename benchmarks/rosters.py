@@ -248,7 +248,8 @@ def plain_key(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Print everything; return 0."""
-    from hwr.recognizer import Recognizer, default_model
+    from hwr.defaults import default_model
+    from hwr.recognizer import Recognizer
 
     recognizer = Recognizer.load(args.model or default_model())
     alphabet: Alphabet = recognizer.spec.alphabet

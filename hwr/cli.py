@@ -228,9 +228,10 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 def read_files(args: argparse.Namespace) -> int:
     """Read files; one line or JSON object each."""
     from hwr.dataset import open_dataset
+    from hwr.defaults import default_data, default_model
     from hwr.image import ImageError
     from hwr.names import NOT_LISTED, Roster
-    from hwr.recognizer import Recognizer, default_data, default_model
+    from hwr.recognizer import Recognizer
 
     recognizer = Recognizer.load(args.model or default_model(), engine=args.engine)
     files = list(args.files)
@@ -296,9 +297,10 @@ def calibrate_model(args: argparse.Namespace) -> int:
     from hwr.calibration import calibrate
     from hwr.confidence import save_confidence
     from hwr.dataset import open_dataset
+    from hwr.defaults import default_model
     from hwr.engine import load_engine
     from hwr.prior import PRIOR, Prior
-    from hwr.recognizer import Recognizer, default_model
+    from hwr.recognizer import Recognizer
 
     if not 0 < args.sure <= 1:
         raise ValueError(f"--sure must lie above 0 and up to 1. Received: {args.sure}")
@@ -358,10 +360,11 @@ def evaluate_split(args: argparse.Namespace) -> int:
     """Measure the accuracy on a split."""
     from hwr.alphabet import fold
     from hwr.dataset import open_dataset
+    from hwr.defaults import default_data, default_model
     from hwr.empty_fields import read_empty_fields
     from hwr.evaluation import evaluate, read_gold
     from hwr.name_list import read_names
-    from hwr.recognizer import Recognizer, default_data, default_model
+    from hwr.recognizer import Recognizer
     from hwr.report import record, summarise, training_labels, write_report
 
     gold = read_gold(args.gold) if args.gold else None
@@ -436,7 +439,7 @@ def list_samples(args: argparse.Namespace) -> int:
     """List the samples of a split, or draw a new dataset."""
     from hwr.alphabet import Alphabet
     from hwr.dataset import open_dataset
-    from hwr.recognizer import default_data
+    from hwr.defaults import default_data
 
     if args.write:
         from hwr.name_list import NAMES, read_names
@@ -462,8 +465,9 @@ def list_samples(args: argparse.Namespace) -> int:
 
 def cut_letters(args: argparse.Namespace) -> int:
     """Write a bank of letters."""
+    from hwr.defaults import default_model
     from hwr.harvest import harvest_letters
-    from hwr.recognizer import Recognizer, default_model
+    from hwr.recognizer import Recognizer
 
     recognizer = Recognizer.load(args.model or default_model())
     bank, shift = harvest_letters(recognizer, args.data, args.out, singles=args.singles)
@@ -476,8 +480,9 @@ def cut_letters(args: argparse.Namespace) -> int:
 
 def cut_words(args: argparse.Namespace) -> int:
     """Write the words of lines as a dataset."""
+    from hwr.defaults import default_model
     from hwr.harvest import harvest_words
-    from hwr.recognizer import Recognizer, default_model
+    from hwr.recognizer import Recognizer
 
     recognizer = Recognizer.load(args.model or default_model())
     count = harvest_words(recognizer, args.data, args.out, args.shift)
@@ -487,8 +492,9 @@ def cut_words(args: argparse.Namespace) -> int:
 
 def cut_pieces(args: argparse.Namespace) -> int:
     """Write pieces of words as a dataset."""
+    from hwr.defaults import default_model
     from hwr.harvest import harvest_pieces
-    from hwr.recognizer import Recognizer, default_model
+    from hwr.recognizer import Recognizer
 
     recognizer = Recognizer.load(args.model or default_model())
     count = harvest_pieces(recognizer, args.data, args.out, args.seed)
@@ -515,8 +521,8 @@ def average_folders(args: argparse.Namespace) -> int:
 
 def export_model(args: argparse.Namespace) -> int:
     """Write the network of a model folder for another runtime."""
+    from hwr.defaults import default_data, default_model
     from hwr.export import export_int8, export_litert, export_onnx
-    from hwr.recognizer import default_data, default_model
 
     folder = args.model or default_model()
     if args.format == "int8":

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet, fold
 from hwr.arrays import Doubles
+from hwr.defaults import ASSETS
 from hwr.name_files import read_name_file
 from hwr.whole_file import replacing
 
 #: The prior that comes with the project.
-PRIOR = Path(__file__).resolve().parent.parent / "assets" / "prior.npz"
+PRIOR = ASSETS / "prior.npz"
 
 FORMAT = 1
 

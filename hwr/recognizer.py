@@ -19,6 +19,7 @@ from hwr.arrays import Floats, Grey
 from hwr.confidence import Confidence, load_confidence
 from hwr.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding, PriorChoice, timeline
+from hwr.defaults import MODEL, default_data, default_model
 from hwr.engine import Engine, batches_by_width, load_engine
 from hwr.image import ImageError, load_image
 from hwr.letter import Candidate
@@ -28,12 +29,6 @@ from hwr.preprocess import Prepared, Step, count_lines, pad, prepare, trace
 from hwr.reading import Reading
 from hwr.spec import Spec
 from hwr.views import VIEWS, blend
-
-ROOT = Path(__file__).resolve().parent.parent
-
-#: The model and the small dataset that come with the project.
-MODEL = ROOT / "assets" / "model"
-SAMPLES = ROOT / "assets" / "samples"
 
 Notes = tuple[str, ...]
 
@@ -311,16 +306,6 @@ def default_recognizer() -> Recognizer:
         if _default is None:
             _default = Recognizer.load(default_model())
     return _default
-
-
-def default_model() -> Path:
-    """Return the model folder: $HWR_MODEL, else the one that comes with the project."""
-    return Path(os.environ.get("HWR_MODEL", MODEL))
-
-
-def default_data() -> Path:
-    """Return the dataset folder: $HWR_DATA, else the samples that come with the project."""
-    return Path(os.environ.get("HWR_DATA", SAMPLES))
 
 
 def predict(

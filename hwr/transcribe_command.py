@@ -62,8 +62,8 @@ def add_transcribe(commands: Any, parents: list[argparse.ArgumentParser]) -> Non
 def transcribe_sources(args: argparse.Namespace) -> int:
     """Read all pictures of the sources; exit code 130 where that was interrupted."""
     from hwr.bulk_reader import Settings
+    from hwr.defaults import default_model
     from hwr.name_files import read_name_file
-    from hwr.recognizer import default_model
     from hwr.transcription import read_locally, transcribe
 
     if args.workers is not None and args.workers < 1:

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import free_port
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from helpers import free_port
 from PIL import Image
 
 import app

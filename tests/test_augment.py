@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import write_word
+from helpers import write_word
 
 from hwr.augment import Strength, augment
 from hwr.preprocess import prepare

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import TINY
+from helpers import TINY
 
 from hwr.averaging import average_models
 from hwr.cli import main

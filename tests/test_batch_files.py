@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import write_word
+from helpers import write_word
 
 from hwr.alphabet import Alphabet
 from hwr.batch_files import (

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import write_word
+from helpers import write_word
 
 from hwr import batch_reading
 from hwr.batch_reading import (

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import gradio as gr
 import pytest
-from conftest import write_word
+from helpers import write_word
 
 from hwr.batch_reading import CHUNK, Row, Source
 from hwr.image import ImageError, load_image

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from conftest import TINY, write_word
+from helpers import TINY, write_word
 
 from hwr.batches import COARSE_LABEL_STEP, GROUP, TIGHT_STEP, Batch, Batches
 from hwr.loader import stream

@@ -25,15 +25,13 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import find_browser
-from conftest import free_port
 from gradio_client import Client, handle_file
+from helpers import ROOT, free_port
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from hwr.hand import Hand, trace_name
 from hwr.sample_set import write_samples
-
-ROOT = Path(__file__).resolve().parent.parent
 
 #: Seconds until a page on a slow, busy machine must have reacted.
 PATIENCE = 30

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import TINY, write_folder
+from helpers import TINY, write_folder
 
 from hwr.cache import prepare_dataset
 from hwr.dataset import Dataset, open_dataset

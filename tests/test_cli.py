@@ -9,15 +9,13 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import write_folder, write_word
+from helpers import ROOT, write_folder, write_word
 
 from hwr.alphabet import Alphabet
 from hwr.cli import main
 from hwr.confidence import load_confidence
 from hwr.dataset import open_dataset
 from hwr.recognizer import Recognizer
-
-ROOT = Path(__file__).parent.parent
 
 
 def test_read_prints_json_and_fails_where_one_file_does(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import write_folder, write_word
+from helpers import ROOT, write_folder, write_word
 
 from hwr.alphabet import Alphabet, fold
 from hwr.dataset import HELD_OUT, SPLITS, DatasetError, _hash, corrected, open_dataset, share_out
@@ -206,7 +206,7 @@ def test_training_labels_are_corrected_by_a_table(published: Path, tmp_path: Pat
 
 
 def test_the_corrections_that_come_with_the_project_are_of_training_pictures() -> None:
-    file = Path(__file__).parent.parent / "assets" / "kaggle_corrections.csv"
+    file = ROOT / "assets" / "kaggle_corrections.csv"
     with file.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert len({row["FILENAME"] for row in rows}) == len(rows) > 300

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import cv2
 import pytest
-from conftest import write_word
+from helpers import write_word
 
 from hwr.cli import main
 from hwr.dataset import SPLITS

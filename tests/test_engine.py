@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, write_word
+from helpers import ROOT, TINY, write_word
 
 from hwr.ctc import greedy_text
 from hwr.dataset import SPLITS, open_dataset
+from hwr.defaults import MODEL, SAMPLES
 from hwr.engine import BATCH, Engine, KerasEngine, OnnxEngine, batches_by_width, load_engine
 from hwr.image import load_image
 from hwr.model_folder import ModelFolderError, load_model
 from hwr.preprocess import pad, prepare
-from hwr.recognizer import MODEL, SAMPLES, Recognizer
-
-ROOT = Path(__file__).parent.parent
+from hwr.recognizer import Recognizer
 
 
 @pytest.fixture

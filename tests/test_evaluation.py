@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import write_folder
+from helpers import write_folder
 
 from hwr.alphabet import Alphabet
 from hwr.dataset import Dataset, DatasetError, open_dataset

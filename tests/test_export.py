@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import TINY, write_folder
+from helpers import TINY, write_folder
 
 from hwr.cli import main
 from hwr.engine import load_engine

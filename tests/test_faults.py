@@ -6,12 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import TINY, write_folder
+from helpers import ROOT, TINY, write_folder
 
 from hwr.cache import prepare_dataset
 from hwr.dataset import open_dataset
-
-ROOT = Path(__file__).parent.parent
 
 
 def test_nothing_is_corrupt_after_a_kill() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import free_port
+from helpers import free_port
 
 from hwr.hosts import Hosts, HostsError, address_parts, together
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
@@ -554,7 +555,7 @@ def test_arithmetic_on_a_large_picture_is_done_in_parts() -> None:
         tracemalloc.stop()
 
 
-CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
+CORPUS = sorted((ROOT / "tests" / "corpus").iterdir())
 
 
 def test_the_fuzzer_s_corpus_is_read_and_prepared_or_refused() -> None:

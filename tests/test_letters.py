@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import bank_of, write_letters
+from helpers import bank_of, write_letters
 
 from hwr.alphabet import Alphabet
 from hwr.letters import LetterBank, cut_letters, read_singles

@@ -8,18 +8,15 @@ import signal
 import subprocess
 import sys
 from contextlib import closing, suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, heed_interrupts, write_folder
+from helpers import ROOT, TINY, heed_interrupts, write_folder
 
 from hwr.batches import GROUP, Batch, Batches, PreparedSource
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.dataset import open_dataset
 from hwr.loader import stream
-
-ROOT = Path(__file__).parent.parent
 
 
 class Broken:

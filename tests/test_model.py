@@ -5,7 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from conftest import TINY, write_word
+from helpers import TINY, write_word
 
 from hwr.ctc import greedy_text
 from hwr.loss import ctc_loss

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, load_model_from_string
 
+from hwr.defaults import MODEL
 from hwr.model_folder import ModelFolderError, content_sha256, load_spec
 from hwr.prior import PRIOR, Prior, PriorError
-from hwr.recognizer import MODEL, Recognizer
+from hwr.recognizer import Recognizer
 
 Damage = Callable[[Path], object]
 

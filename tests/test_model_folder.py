@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import TINY, full_disk
+from helpers import TINY, full_disk
 
 from hwr.model import build_model
 from hwr.model_folder import (

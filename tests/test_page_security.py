@@ -31,7 +31,7 @@ import httpx
 import numpy as np
 import pytest
 from browser import find_browser
-from conftest import free_port
+from helpers import free_port
 from playwright.sync_api import expect, sync_playwright
 
 import app

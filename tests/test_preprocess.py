@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from conftest import write_word
+from helpers import write_word
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 

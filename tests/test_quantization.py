@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import TINY, write_word
+from helpers import TINY, write_word
 from onnx import numpy_helper
 
 from hwr.engine import OnnxEngine

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import TINY, write_word
+from helpers import ROOT, TINY, write_word
 
 import hwr
 from hwr.beam import beam
@@ -218,7 +218,7 @@ def test_importing_the_package_loads_no_framework() -> None:
         "import sys, hwr, hwr.alphabet, hwr.image, hwr.preprocess, hwr.ctc, hwr.metrics, hwr.cli;"
         "print([m for m in ('keras', 'tensorflow', 'gradio') if m in sys.modules])"
     )
-    root = Path(__file__).parent.parent
+    root = ROOT
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 import pytest
-from conftest import write_folder, write_word
+from helpers import write_folder, write_word
 
 from hwr.alphabet import Alphabet
 from hwr.dataset import Dataset, open_dataset

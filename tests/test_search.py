@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_folder
+from helpers import write_folder
 
 from hwr.dataset import DatasetError
 from hwr.image import ImageError

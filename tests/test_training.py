@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY, bank_of, full_disk, write_folder
+from helpers import ROOT, TINY, bank_of, full_disk, write_folder
 
 from hwr.batches import Batch, Batches, PreparedSource
 from hwr.cache import PreparedSet, prepare_dataset
@@ -29,7 +29,6 @@ from hwr.training import Plan, Trainer
 from hwr.whole_file import WriteError
 
 NAMES = ["ANNA", "LEO", "IDA", "TOM", "EVA", "PAUL", "NINA", "LUC", "MAX", "ELLA"]
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")

@@ -14,21 +14,21 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import heed_interrupts, write_word
+from helpers import ROOT, heed_interrupts, write_word
 
 from hwr import transcription
 from hwr.bulk_reader import BulkReader, Settings
 from hwr.cli import main
+from hwr.defaults import MODEL
 from hwr.model_folder import ModelFolderError
 from hwr.names import RosterError
-from hwr.recognizer import MODEL, Recognizer
+from hwr.recognizer import Recognizer
 from hwr.seen import Seen
 from hwr.sources import Entry, SourceError, list_entries
 from hwr.transcribe_command import describe, duration
 from hwr.transcript import Row, Transcript, find_parts, read_transcript
 from hwr.transcription import Progress, group, transcribe
 
-ROOT = Path(__file__).parent.parent
 SETTINGS = Settings(MODEL)
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import write_word
+from helpers import write_word
 
 from hwr.confidence import Confidence
 from hwr.dataset import open_dataset
 from hwr.decoder import Decoder
+from hwr.defaults import SAMPLES
 from hwr.preprocess import prepare
-from hwr.recognizer import SAMPLES, Recognizer
+from hwr.recognizer import Recognizer
 from hwr.spec import Spec
 from hwr.views import VIEWS, View, blend
 

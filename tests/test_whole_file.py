@@ -10,12 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import full_disk
+from helpers import ROOT, full_disk
 
 from hwr import whole_file
 from hwr.whole_file import WriteError, new_folder, replacing, write_bytes, write_text
-
-ROOT = Path(__file__).parent.parent
 
 
 def tree(folder: Path) -> dict[str, bytes]:
