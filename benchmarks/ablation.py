@@ -24,6 +24,7 @@ from rapidfuzz.distance.Levenshtein import distance
 
 import hwr.recipe
 import hwr.training
+from hwr.atomic_file import write_text
 from hwr.augment import Strength
 from hwr.cache import prepare_dataset
 from hwr.dataset import open_dataset
@@ -31,7 +32,6 @@ from hwr.metrics import rate_interval, wilson_interval
 from hwr.model_folder import load_model
 from hwr.recipe import Recipe, train
 from hwr.training import WeightAverage, read_greedily
-from hwr.whole_file import write_text
 
 #: What is trained and validated on, and the weights of the recipe.
 SETS = {"kaggle_names": 4.2, "dhsd": 2.0, "copiste_words": 2.6}

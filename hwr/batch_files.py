@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from hwr.archive import PICTURES, ArchiveError
+from hwr.atomic_file import replacing
 from hwr.batch_reading import Row
-from hwr.whole_file import replacing
 
 COLUMNS = ("FILENAME", "IDENTITY", "CONFIDENCE", "VERDICT", "CHECKED", "PROBLEM")
 

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import frames_needed
+from hwr.atomic_file import new_folder
 from hwr.dataset import Dataset, Dropped, Sample
 from hwr.image import ImageError, load_image
 from hwr.preprocess import Prepared, prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
-from hwr.whole_file import new_folder
 
 #: Pictures prepared between two writes, so that memory stays flat for any dataset size.
 CHUNK = 512
@@ -93,10 +93,10 @@ def prepare_dataset(
 
     The cache key covers the preprocessing, each label and each picture's name, size, time and mode,
     so a changed picture is prepared again. A cache that is there but incomplete or damaged is
-    made anew; see `hwr.whole_file` for how it is written.
+    made anew; see `hwr.atomic_file` for how it is written.
 
     Raises:
-        hwr.whole_file.WriteError: the cache cannot be written.
+        hwr.atomic_file.WriteError: the cache cannot be written.
     """
     root = (folder or default_folder()) / f"{dataset.split}-{_key(dataset, spec)}"
     try:

@@ -279,8 +279,8 @@ def _draw(recognizer: Recognizer, files: list[str], out: Path, **options: Any) -
     """Draw the reading of the one file into a PNG file, written whole or not at all."""
     from PIL import Image
 
+    from hwr.atomic_file import replacing
     from hwr.image import ImageError
-    from hwr.whole_file import replacing
 
     if len(files) != 1:
         raise ValueError(f"--figure draws one reading; give one picture. Received: {len(files)}")

@@ -13,11 +13,11 @@ import numpy as np
 
 from hwr.alignment import CUT
 from hwr.arrays import Doubles
+from hwr.atomic_file import write_text
 from hwr.letter import Candidate
 from hwr.model_folder import CONFIG, ModelFolderError, content_sha256, read_json
 from hwr.names import Evidence
 from hwr.reading import SURE
-from hwr.whole_file import write_text
 
 CONFIDENCE = "confidence.json"
 FORMAT = 2

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.atomic_file import write_bytes
 from hwr.dataset import DatasetError, open_dataset
 from hwr.image import ImageError, load_image
 from hwr.model_folder import ModelFolderError, add_onnx, load_model, load_onnx
@@ -19,7 +20,6 @@ from hwr.onnx_graph import INPUT, OUTPUT, onnx_bytes
 from hwr.preprocess import prepare
 from hwr.quantization import int8_bytes
 from hwr.spec import Spec
-from hwr.whole_file import write_bytes
 
 #: Training pictures of a dataset that the ranges of 8-bit activations are measured on.
 CALIBRATION = 128

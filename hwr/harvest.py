@@ -15,6 +15,7 @@ from tqdm import tqdm
 from hwr.alignment import align, peaks
 from hwr.alphabet import fold, frames_needed
 from hwr.arrays import Grey
+from hwr.atomic_file import new_folder
 from hwr.cache import prepare_dataset
 from hwr.ctc import greedy_text, log_probability
 from hwr.dataset import Sample, open_dataset, share_out
@@ -26,7 +27,6 @@ from hwr.line_words import cut_words
 from hwr.preprocess import prepare
 from hwr.recognizer import Recognizer
 from hwr.spec import COLUMNS_PER_STEP
-from hwr.whole_file import new_folder
 from hwr.word_pieces import cut_pieces
 
 #: A name that the model finds less probable (log) is mislabelled, or misaligned.

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.arrays import Floats, Grey
+from hwr.atomic_file import replacing
 from hwr.preprocess import INK_THRESHOLD
-from hwr.whole_file import replacing
 
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.integer]
@@ -81,7 +81,7 @@ class LetterBank:
         return {str(n): int(c) for n, c in zip(self.origins, self.origin_counts, strict=True)}
 
     def save(self, file: Path) -> None:
-        """Write the bank as a NumPy archive; see `hwr.whole_file`."""
+        """Write the bank as a NumPy archive; see `hwr.atomic_file`."""
         arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
         with replacing(file) as stream:
             np.savez_compressed(stream, allow_pickle=False, **arrays)

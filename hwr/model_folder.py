@@ -22,8 +22,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwr.atomic_file import new_folder, write_text
 from hwr.spec import PREPROCESS_VERSION, Spec
-from hwr.whole_file import new_folder, write_text
 
 if TYPE_CHECKING:
     import keras

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet, fold
 from hwr.arrays import Doubles
+from hwr.atomic_file import replacing
 from hwr.defaults import ASSETS
 from hwr.name_files import read_name_file
-from hwr.whole_file import replacing
 
 #: The prior that comes with the project.
 PRIOR = ASSETS / "prior.npz"

@@ -53,6 +53,7 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 from hwr.alphabet import Alphabet
+from hwr.atomic_file import write_text
 from hwr.card import model_card
 from hwr.dataset import Dataset, DatasetError, open_dataset
 from hwr.evaluation import Evaluation, Row
@@ -76,7 +77,6 @@ from hwr.model_folder import (
 )
 from hwr.report_page import report_page
 from hwr.slices import make_slices
-from hwr.whole_file import write_text
 
 Summary = dict[str, Any]
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from hwr.atomic_file import replacing, write_text
 from hwr.batches import Batch
 from hwr.cache import PreparedSet
 from hwr.ctc import greedy_text
@@ -30,7 +31,6 @@ from hwr.loss import compile_whole_step, compiles_every_shape, ctc_loss
 from hwr.metrics import Score, score
 from hwr.model import build_model
 from hwr.spec import Spec
-from hwr.whole_file import replacing, write_text
 
 #: Share of the loss that comes from the shortcut head.
 SHORTCUT_WEIGHT = 0.1
@@ -259,7 +259,7 @@ class Trainer:
         """Write everything that the run needs to go on; the last stays until all is written.
 
         Raises:
-            hwr.whole_file.WriteError: the disk is full.
+            hwr.atomic_file.WriteError: the disk is full.
         """
         if not self._writes:
             return

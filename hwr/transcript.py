@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
+from hwr.atomic_file import write_bytes, write_text
 from hwr.image import ImageError
 from hwr.letter import Candidate
 from hwr.reading import Reading
 from hwr.seen import Seen
 from hwr.sources import OUTPUT, Entry, import_pyarrow
-from hwr.whole_file import write_bytes, write_text
 
 if sys.platform != "win32":  # where nothing stops a second run
     import fcntl

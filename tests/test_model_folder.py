@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import TINY, full_disk
 
+from hwr.atomic_file import WriteError
 from hwr.model import build_model
 from hwr.model_folder import (
     CARD,
@@ -21,7 +22,6 @@ from hwr.model_folder import (
     save_model,
     write_metrics,
 )
-from hwr.whole_file import WriteError
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from helpers import ROOT, TINY, bank_of, full_disk, write_folder
 
+from hwr.atomic_file import WriteError
 from hwr.batches import Batch, Batches, PreparedSource
 from hwr.cache import PreparedSet, prepare_dataset
 from hwr.dataset import open_dataset, share_out
@@ -26,7 +27,6 @@ from hwr.name_list import name_weights, read_names
 from hwr.recipe import Recipe, train
 from hwr.spec import Spec
 from hwr.training import Plan, Trainer
-from hwr.whole_file import WriteError
 
 NAMES = ["ANNA", "LEO", "IDA", "TOM", "EVA", "PAUL", "NINA", "LUC", "MAX", "ELLA"]
 

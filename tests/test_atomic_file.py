@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from helpers import ROOT, full_disk
 
-from hwr import whole_file
-from hwr.whole_file import WriteError, new_folder, replacing, write_bytes, write_text
+from hwr import atomic_file as whole_file
+from hwr.atomic_file import WriteError, new_folder, replacing, write_bytes, write_text
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -85,7 +85,7 @@ def test_a_folder_with_something_in_it_is_not_replaced_unasked(tmp_path: Path) -
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from hwr.whole_file import *\n"
+        "import os, sys; from hwr.atomic_file import *\n"
         "with replacing('file') as a, new_folder('folder') as b:\n"
         "    a.write(b'half'); a.flush(); (b / 'x').write_text('half'); os.kill(os.getpid(), 9)"
     )
