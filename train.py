@@ -138,7 +138,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Train as the arguments say; return the exit code."""
-    from hwr.dataset import DatasetError
+    from hwr.data.dataset import DatasetError
     from hwr.image import ImageError
     from hwr.model_folder import ModelFolderError
     from hwr.name_files import weighted_path

@@ -25,9 +25,9 @@ from rapidfuzz.distance.Levenshtein import distance
 import hwr.recipe
 import hwr.training
 from hwr.atomic_file import write_text
-from hwr.augment import Strength
-from hwr.cache import prepare_dataset
-from hwr.dataset import open_dataset
+from hwr.data.augment import Strength
+from hwr.data.dataset import open_dataset
+from hwr.data.prepared_cache import prepare_dataset
 from hwr.metrics import rate_interval, wilson_interval
 from hwr.model_folder import load_model
 from hwr.recipe import Recipe, train

@@ -77,10 +77,10 @@ def start(work: Path) -> None:
 
 def train(work: Path, backend: str, args: argparse.Namespace) -> None:
     """Train twice, once without and once with an interruption; write losses and weights."""
-    from hwr.batches import Batches, PreparedSource
-    from hwr.cache import prepare_dataset
-    from hwr.dataset import open_dataset
-    from hwr.loader import stream
+    from hwr.data.batches import Batches, PreparedSource
+    from hwr.data.dataset import open_dataset
+    from hwr.data.loader import stream
+    from hwr.data.prepared_cache import prepare_dataset
     from hwr.model_folder import load_model, save_model
     from hwr.training import Plan, Trainer
 

@@ -25,7 +25,7 @@ import numpy as np
 from hwr.beam import beam
 from hwr.calibration import Case, read_cases
 from hwr.ctc import greedy_text
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 from hwr.decoder import Decoder
 from hwr.names import Roster
 from hwr.prior import Prior

@@ -41,9 +41,9 @@ import numpy as np
 
 from hwr.batch_files import write_training_folder
 from hwr.batch_reading import Row, Source
-from hwr.cache import PreparedSet, prepare_dataset
 from hwr.confidence import Confidence, load_confidence, save_confidence
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
+from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.defaults import MODEL, SAMPLES
 from hwr.engine import load_engine
 from hwr.model_folder import add_onnx

@@ -10,10 +10,10 @@ import argparse
 import sys
 import time
 
-from hwr.batches import GROUP, Batches, PreparedSource
-from hwr.cache import prepare_dataset
-from hwr.dataset import open_dataset
-from hwr.loader import stream
+from hwr.data.batches import GROUP, Batches, PreparedSource
+from hwr.data.dataset import open_dataset
+from hwr.data.loader import stream
+from hwr.data.prepared_cache import prepare_dataset
 from hwr.parallel import usable_cores
 from hwr.spec import Spec
 

@@ -67,10 +67,10 @@ def memory() -> dict[str, float]:
 
 def run_step(args: argparse.Namespace) -> dict[str, float]:
     """Prepare, or train, and return what was measured."""
-    from hwr.batches import Batches, PreparedSource
-    from hwr.cache import prepare_dataset
-    from hwr.dataset import open_dataset
-    from hwr.loader import stream
+    from hwr.data.batches import Batches, PreparedSource
+    from hwr.data.dataset import open_dataset
+    from hwr.data.loader import stream
+    from hwr.data.prepared_cache import prepare_dataset
     from hwr.spec import Spec
 
     spec = Spec()

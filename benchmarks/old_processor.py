@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 from hwr.defaults import default_data, default_model
 from hwr.engine import load_engine
 from hwr.image import load_image

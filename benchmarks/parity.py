@@ -14,7 +14,7 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from hwr.ctc import greedy_text
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 from hwr.defaults import MODEL
 from hwr.engine import ENGINES, KerasEngine, batches_by_width, load_engine
 from hwr.image import load_image

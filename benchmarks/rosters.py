@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from hwr.alphabet import Alphabet
 from hwr.calibration import Case, read_cases
 from hwr.ctc import Condensed
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding
 from hwr.evaluation import nearest, plain_hyphens, read_gold
 from hwr.metrics import wilson_interval

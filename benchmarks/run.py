@@ -27,7 +27,7 @@ from typing import Any
 from benchmarks.work import multiply_adds
 from hwr.alphabet import fold
 from hwr.atomic_file import write_text
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 from hwr.defaults import default_data, default_model
 from hwr.evaluation import Gold, nearest, plain_hyphens, read_gold
 from hwr.metrics import score

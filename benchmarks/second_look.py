@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.rosters import calibration_error
-from hwr.dataset import REMARKS, Sample, open_dataset, share_out
+from hwr.data.dataset import REMARKS, Sample, open_dataset, share_out
 from hwr.evaluation import nearest, plain_hyphens, read_gold
 from hwr.metrics import score
 from hwr.reading import Reading

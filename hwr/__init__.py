@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwr.dataset import DatasetError
+    from hwr.data.dataset import DatasetError
     from hwr.image import ImageError
     from hwr.model_folder import ModelFolderError
     from hwr.names import RosterError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "DatasetError": "hwr.dataset",
+    "DatasetError": "hwr.data.dataset",
     "ImageError": "hwr.image",
     "ModelFolderError": "hwr.model_folder",
     "Reading": "hwr.reading",

@@ -15,7 +15,7 @@ from hwr.arrays import Doubles, Grey
 from hwr.beam import beam, beam_search
 from hwr.confidence import Confidence, features, fit_choice
 from hwr.ctc import greedy_text
-from hwr.dataset import Dataset, DatasetError, Sample, share_out
+from hwr.data.dataset import Dataset, DatasetError, Sample, share_out
 from hwr.decoder import Decoder
 from hwr.engine import batches_by_width
 from hwr.image import ImageError, load_image

@@ -227,7 +227,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def read_files(args: argparse.Namespace) -> int:
     """Read files; one line or JSON object each."""
-    from hwr.dataset import open_dataset
+    from hwr.data.dataset import open_dataset
     from hwr.defaults import default_data, default_model
     from hwr.image import ImageError
     from hwr.names import NOT_LISTED, Roster
@@ -296,7 +296,7 @@ def calibrate_model(args: argparse.Namespace) -> int:
     """Fit everything about doubt and store it in the model folder."""
     from hwr.calibration import calibrate
     from hwr.confidence import save_confidence
-    from hwr.dataset import open_dataset
+    from hwr.data.dataset import open_dataset
     from hwr.defaults import default_model
     from hwr.engine import load_engine
     from hwr.prior import PRIOR, Prior
@@ -329,7 +329,7 @@ def make_prior(args: argparse.Namespace) -> int:
     from collections import Counter
 
     from hwr.alphabet import Alphabet
-    from hwr.dataset import open_dataset, share_out
+    from hwr.data.dataset import open_dataset, share_out
     from hwr.name_files import weighted_path
     from hwr.prior import Prior, count_names
 
@@ -359,7 +359,7 @@ def make_prior(args: argparse.Namespace) -> int:
 def evaluate_split(args: argparse.Namespace) -> int:
     """Measure the accuracy on a split."""
     from hwr.alphabet import fold
-    from hwr.dataset import open_dataset
+    from hwr.data.dataset import open_dataset
     from hwr.defaults import default_data, default_model
     from hwr.empty_fields import read_empty_fields
     from hwr.evaluation import evaluate, read_gold
@@ -438,7 +438,7 @@ def _print_score(s: Score) -> None:
 def list_samples(args: argparse.Namespace) -> int:
     """List the samples of a split, or draw a new dataset."""
     from hwr.alphabet import Alphabet
-    from hwr.dataset import open_dataset
+    from hwr.data.dataset import open_dataset
     from hwr.defaults import default_data
 
     if args.write:
@@ -504,7 +504,7 @@ def cut_pieces(args: argparse.Namespace) -> int:
 
 def download_dataset(args: argparse.Namespace) -> int:
     """Fetch the Kaggle dataset and say where it lies."""
-    from hwr.download import download
+    from hwr.data.kaggle import download
 
     print(download(args.out))
     return 0

@@ -13,7 +13,7 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 from hwr.alphabet import fold
-from hwr.dataset import REMARKS, Dataset, DatasetError, Sample
+from hwr.data.dataset import REMARKS, Dataset, DatasetError, Sample
 from hwr.image import ImageError
 from hwr.metrics import Score, score
 from hwr.recognizer import Recognizer

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.atomic_file import write_bytes
-from hwr.dataset import DatasetError, open_dataset
+from hwr.data.dataset import DatasetError, open_dataset
 from hwr.image import ImageError, load_image
 from hwr.model_folder import ModelFolderError, add_onnx, load_model, load_onnx
 from hwr.onnx_graph import INPUT, OUTPUT, onnx_bytes

@@ -16,9 +16,9 @@ from hwr.alignment import align, peaks
 from hwr.alphabet import fold, frames_needed
 from hwr.arrays import Grey
 from hwr.atomic_file import new_folder
-from hwr.cache import prepare_dataset
 from hwr.ctc import greedy_text, log_probability
-from hwr.dataset import Sample, open_dataset, share_out
+from hwr.data.dataset import Sample, open_dataset, share_out
+from hwr.data.prepared_cache import prepare_dataset
 from hwr.engine import batches_by_width
 from hwr.image import ImageError, load_image
 from hwr.ink_shift import ink_shift

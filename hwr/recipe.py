@@ -13,13 +13,13 @@ from typing import Any
 import keras
 
 from hwr import __version__, devices
-from hwr.augment import Strength
-from hwr.batches import Batches, PreparedSource, Source
-from hwr.cache import PreparedSet, prepare_dataset
 from hwr.card import model_card
-from hwr.dataset import DatasetError, corrected, count_reasons, open_dataset, share_out
+from hwr.data.augment import Strength
+from hwr.data.batches import Batches, PreparedSource, Source
+from hwr.data.dataset import DatasetError, corrected, count_reasons, open_dataset, share_out
+from hwr.data.loader import stream
+from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.hosts import Hosts, HostsError, together
-from hwr.loader import stream
 from hwr.loss import compiles_every_shape
 from hwr.metrics import Score
 from hwr.model_folder import (

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hwr.arrays import Floats, Grey
 from hwr.confidence import Confidence, load_confidence
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding, PriorChoice, timeline
 from hwr.defaults import MODEL, default_data, default_model
 from hwr.engine import Engine, batches_by_width, load_engine
@@ -321,7 +321,7 @@ def predict(
         data: dataset folder; see `default_data`.
 
     Raises:
-        hwr.dataset.DatasetError: there is no such folder, split or index.
+        hwr.data.dataset.DatasetError: there is no such folder, split or index.
         hwr.image.ImageError: the picture cannot be used.
     """
     recognizer = default_recognizer()

@@ -36,7 +36,7 @@ class _Letter:
 
 
 class RecombinedSource:
-    """Names written anew with the letters of a bank; see `Source` in `hwr.batches`.
+    """Names written anew with the letters of a bank; see `Source` in `hwr.data.batches`.
 
     Args:
         bank: letters and emptied pictures.

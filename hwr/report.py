@@ -55,7 +55,7 @@ from rapidfuzz.distance import Levenshtein
 from hwr.alphabet import Alphabet
 from hwr.atomic_file import write_text
 from hwr.card import model_card
-from hwr.dataset import Dataset, DatasetError, open_dataset
+from hwr.data.dataset import Dataset, DatasetError, open_dataset
 from hwr.evaluation import Evaluation, Row
 from hwr.image import load_image
 from hwr.metrics import (

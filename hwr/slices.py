@@ -9,7 +9,7 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 
-from hwr.dataset import Sample
+from hwr.data.dataset import Sample
 
 #: Lengths of names at which a new slice begins.
 LENGTHS = (1, 5, 7, 9, 13)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hwr.atomic_file import replacing, write_text
-from hwr.batches import Batch
-from hwr.cache import PreparedSet
 from hwr.ctc import greedy_text
+from hwr.data.batches import Batch
+from hwr.data.prepared_cache import PreparedSet
 from hwr.devices import from_first, put
 from hwr.engine import batches_by_width
 from hwr.hosts import Hosts
@@ -150,7 +150,7 @@ class Trainer:
     Args:
         spec: of the network.
         plan: how long and how fast.
-        batches: yields the batch of a number and all that follow; see `hwr.loader.stream`.
+        batches: yields the batch of a number and all that follow; see `hwr.data.loader.stream`.
         validation: by name, what to validate on; the best weights are those with the lowest
             mean CER over these sets; see TIE.
         folder: checkpoints, TensorBoard events and a CSV log go here.

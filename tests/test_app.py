@@ -28,7 +28,7 @@ from helpers import free_port
 from PIL import Image
 
 import app
-from hwr.dataset import Sample
+from hwr.data.dataset import Sample
 from hwr.image import load_image
 from hwr.letter import Candidate, Letter, percent
 from hwr.names import RosterError

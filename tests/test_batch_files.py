@@ -19,7 +19,7 @@ from hwr.batch_files import (
     write_training_folder,
 )
 from hwr.batch_reading import Row, Source
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 
 FORMULA = '=HYPERLINK("http://x")'
 

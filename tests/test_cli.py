@@ -14,7 +14,7 @@ from helpers import ROOT, write_folder, write_word
 from hwr.alphabet import Alphabet
 from hwr.cli import main
 from hwr.confidence import load_confidence
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 from hwr.recognizer import Recognizer
 
 

@@ -11,7 +11,7 @@ import pytest
 from helpers import ROOT, TINY, write_word
 
 from hwr.ctc import greedy_text
-from hwr.dataset import SPLITS, open_dataset
+from hwr.data.dataset import SPLITS, open_dataset
 from hwr.defaults import MODEL, SAMPLES
 from hwr.engine import BATCH, Engine, KerasEngine, OnnxEngine, batches_by_width, load_engine
 from hwr.image import load_image
@@ -165,7 +165,7 @@ def test_reading_loads_neither_tensorflow_nor_what_training_needs(
 ) -> None:
     code = (
         "import sys; from hwr.cli import main; main(sys.argv[1:]);"
-        "print([m for m in ('keras','tensorflow','gradio','pandas','onnx','hwr.batches')"
+        "print([m for m in ('keras','tensorflow','gradio','pandas','onnx','hwr.data.batches')"
         " if m in sys.modules])"
     )
     file = next((SAMPLES / "test_v2" / "test").glob("*"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from helpers import ROOT, TINY, write_folder
 
-from hwr.cache import prepare_dataset
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
+from hwr.data.prepared_cache import prepare_dataset
 
 
 def test_nothing_is_corrupt_after_a_kill() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet
-from hwr.dataset import open_dataset, share_out
+from hwr.data.dataset import open_dataset, share_out
 from hwr.decoder import Decoder
 from hwr.harvest import harvest_letters, harvest_pieces, harvest_words
 from hwr.letters import LetterBank

@@ -10,7 +10,7 @@ import pytest
 from helpers import write_folder, write_word
 
 from hwr.alphabet import Alphabet
-from hwr.dataset import Dataset, open_dataset
+from hwr.data.dataset import Dataset, open_dataset
 from hwr.evaluation import Evaluation, Row
 from hwr.metrics import score
 from hwr.model_folder import CARD, METRICS, WEIGHTS, ModelFolderError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from helpers import write_folder
 
-from hwr.dataset import DatasetError
+from hwr.data.dataset import DatasetError
 from hwr.image import ImageError
 from hwr.reading import Reading
 from hwr.ui import search

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hwr.alphabet import fold
-from hwr.dataset import Sample
+from hwr.data.dataset import Sample
 from hwr.slices import make_slices
 
 

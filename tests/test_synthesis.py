@@ -15,7 +15,7 @@ from PIL import features
 
 from hwr import fonts, sample_set, skeletons, synthesis
 from hwr.alphabet import Alphabet
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 from hwr.hand import Case, Hand, _manner, trace_name
 from hwr.preprocess import prepare
 from hwr.sample_set import write_pad_samples, write_samples

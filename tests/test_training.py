@@ -18,10 +18,10 @@ import pytest
 from helpers import ROOT, TINY, bank_of, full_disk, write_folder
 
 from hwr.atomic_file import WriteError
-from hwr.batches import Batch, Batches, PreparedSource
-from hwr.cache import PreparedSet, prepare_dataset
-from hwr.dataset import open_dataset, share_out
-from hwr.loader import stream
+from hwr.data.batches import Batch, Batches, PreparedSource
+from hwr.data.dataset import open_dataset, share_out
+from hwr.data.loader import stream
+from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.model_folder import load_model
 from hwr.name_list import name_weights, read_names
 from hwr.recipe import Recipe, train

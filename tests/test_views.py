@@ -9,7 +9,7 @@ import pytest
 from helpers import write_word
 
 from hwr.confidence import Confidence
-from hwr.dataset import open_dataset
+from hwr.data.dataset import open_dataset
 from hwr.decoder import Decoder
 from hwr.defaults import SAMPLES
 from hwr.preprocess import prepare

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from hwr.dataset import SPLITS, DatasetError
+from hwr.data.dataset import SPLITS, DatasetError
 from hwr.image import ImageError
 from hwr.reading import Reading
 from hwr.ui.panel import Panel

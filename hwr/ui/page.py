@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from hwr.batch_reading import BatchError, find_pictures, read_batch
-from hwr.dataset import SPLITS, DatasetError
+from hwr.data.dataset import SPLITS, DatasetError
 from hwr.image import ImageError
 from hwr.names import RosterError
 from hwr.ui.about import HOW

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from hwr.batch_reading import Row
-from hwr.dataset import Sample
+from hwr.data.dataset import Sample
 from hwr.reading import Reading
 
 

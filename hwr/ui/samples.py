@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwr.alphabet import Alphabet
-from hwr.dataset import SPLITS, Dataset, DatasetError, Sample, open_dataset
+from hwr.data.dataset import SPLITS, Dataset, DatasetError, Sample, open_dataset
 
 _LOG = logging.getLogger(__name__)
 

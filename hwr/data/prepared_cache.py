@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import frames_needed
 from hwr.atomic_file import new_folder
-from hwr.dataset import Dataset, Dropped, Sample
+from hwr.data.dataset import Dataset, Dropped, Sample
 from hwr.image import ImageError, load_image
 from hwr.preprocess import Prepared, prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec

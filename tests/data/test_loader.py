@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from helpers import ROOT, TINY, heed_interrupts, write_folder
 
-from hwr.batches import GROUP, Batch, Batches, PreparedSource
-from hwr.cache import PreparedSet, prepare_dataset
-from hwr.dataset import open_dataset
-from hwr.loader import stream
+from hwr.data.batches import GROUP, Batch, Batches, PreparedSource
+from hwr.data.dataset import open_dataset
+from hwr.data.loader import stream
+from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 
 
 class Broken:
@@ -81,8 +81,8 @@ def test_worker_that_vanishes_is_told() -> None:
 def test_ctrl_c_reaches_the_trainer_alone() -> None:
     """The terminal sends Ctrl-C to the workers, too; they end with the trainer, silently."""
     program = (
-        "from hwr.batches import Batches\n"
-        "from hwr.loader import stream\n"
+        "from hwr.data.batches import Batches\n"
+        "from hwr.data.loader import stream\n"
         "from hwr.synthetic_source import SyntheticSource\n"
         "from hwr.spec import Spec\n"
         "from hwr.synthesis import draw\n"

@@ -18,7 +18,7 @@ from multiprocessing.context import SpawnProcess
 import cv2
 import numpy as np
 
-from hwr.batches import GROUP, Batch, Batches
+from hwr.data.batches import GROUP, Batch, Batches
 from hwr.parallel import prefetch, start
 
 

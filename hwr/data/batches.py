@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, frames_needed
 from hwr.arrays import Grey
-from hwr.augment import Strength, augment
-from hwr.cache import PreparedSet
+from hwr.data.augment import Strength, augment
+from hwr.data.prepared_cache import PreparedSet
 from hwr.spec import COLUMNS_PER_STEP, Spec
 
 #: Batches drawn together and sorted by width, so that little of a batch is padding.

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from helpers import TINY, write_word
 
-from hwr.batches import COARSE_LABEL_STEP, GROUP, TIGHT_STEP, Batch, Batches
-from hwr.loader import stream
+from hwr.data.batches import COARSE_LABEL_STEP, GROUP, TIGHT_STEP, Batch, Batches
+from hwr.data.loader import stream
 from hwr.synthetic_source import SyntheticSource
 
 

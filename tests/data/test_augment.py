@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import write_word
 
-from hwr.augment import Strength, augment
+from hwr.data.augment import Strength, augment
 from hwr.preprocess import prepare
 from hwr.spec import Spec
 

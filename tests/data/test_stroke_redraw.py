@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hwr.thinning import redraw, thin
+from hwr.data.stroke_redraw import redraw, thin
 
 
 def canvas() -> np.ndarray:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from helpers import TINY, write_folder
 
-from hwr.cache import prepare_dataset
-from hwr.dataset import Dataset, open_dataset
+from hwr.data.dataset import Dataset, open_dataset
+from hwr.data.prepared_cache import prepare_dataset
 from hwr.image import load_image
 from hwr.preprocess import prepare
 
@@ -75,7 +75,7 @@ def test_interrupted_preparation_leaves_nothing_behind(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("hwr.cache.prepare", fail)
+        patch.setattr("hwr.data.prepared_cache.prepare", fail)
         with pytest.raises(KeyboardInterrupt):
             prepare_dataset(dataset, TINY, folder=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []

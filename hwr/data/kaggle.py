@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hwr.alphabet import Alphabet
-from hwr.dataset import SPLITS, DatasetError, open_dataset
+from hwr.data.dataset import SPLITS, DatasetError, open_dataset
 
 #: The dataset on Kaggle: 413,701 pictures, about 1.3 GB, public domain (CC0).
 HANDLE = "landlord/handwriting-recognition"

@@ -9,7 +9,7 @@ import pytest
 from helpers import write_word
 
 from hwr.cli import main
-from hwr.dataset import SPLITS
+from hwr.data.dataset import SPLITS
 
 
 def kaggle_with(splits: tuple[str, ...], asked: list[tuple]) -> SimpleNamespace:

@@ -10,7 +10,15 @@ import pytest
 from helpers import ROOT, write_folder, write_word
 
 from hwr.alphabet import Alphabet, fold
-from hwr.dataset import HELD_OUT, SPLITS, DatasetError, _hash, corrected, open_dataset, share_out
+from hwr.data.dataset import (
+    HELD_OUT,
+    SPLITS,
+    DatasetError,
+    _hash,
+    corrected,
+    open_dataset,
+    share_out,
+)
 
 
 @pytest.fixture

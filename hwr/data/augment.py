@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from hwr.arrays import Grey
-from hwr.thinning import redraw
+from hwr.data.stroke_redraw import redraw
 
 
 @dataclass(frozen=True)

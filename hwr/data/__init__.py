@@ -1,0 +1,1 @@
+"""Datasets: read, prepared once, augmented, in batches."""
