@@ -48,8 +48,8 @@ from hwr.defaults import MODEL, SAMPLES
 from hwr.engine import load_engine
 from hwr.model_folder import add_onnx
 from hwr.prior import Prior
-from hwr.sample_set import write_samples
 from hwr.spec import Spec
+from hwr.synthesis.sample_set import write_samples
 
 TINY = Spec(height=16, max_width=128, width_step=32, filters=(4, 8, 8), features=16, units=16)
 

@@ -39,8 +39,8 @@ def write(folder: Path, pictures: int) -> None:
     import numpy as np
 
     from hwr.alphabet import fold
-    from hwr.name_list import compose_name
-    from hwr.synthesis import draw
+    from hwr.synthesis.names import compose_name
+    from hwr.synthesis.render import draw
 
     images = folder / "train_v2" / "train"
     images.mkdir(parents=True)

@@ -467,8 +467,8 @@ def growing(args: argparse.Namespace, model: Path, every: Sequence[int]) -> list
     import cv2
     import numpy as np
 
-    from hwr.name_list import NAMES
-    from hwr.synthesis import draw
+    from hwr.synthesis.names import NAMES
+    from hwr.synthesis.render import draw
 
     counts = args.grow if args.grow is not None else ([200] if args.quick else [1_000, 10_000])
     if not counts:

@@ -363,9 +363,9 @@ def evaluate_split(args: argparse.Namespace) -> int:
     from hwr.defaults import default_data, default_model
     from hwr.empty_fields import read_empty_fields
     from hwr.evaluation import evaluate, read_gold
-    from hwr.name_list import read_names
     from hwr.recognizer import Recognizer
     from hwr.report import record, summarise, training_labels, write_report
+    from hwr.synthesis.names import read_names
 
     gold = read_gold(args.gold) if args.gold else None
     if args.report and args.report.exists() and not args.report.is_dir():
@@ -442,8 +442,8 @@ def list_samples(args: argparse.Namespace) -> int:
     from hwr.defaults import default_data
 
     if args.write:
-        from hwr.name_list import NAMES, read_names
-        from hwr.sample_set import write_pad_samples, write_samples
+        from hwr.synthesis.names import NAMES, read_names
+        from hwr.synthesis.sample_set import write_pad_samples, write_samples
 
         names = read_names(args.names, Alphabet()) if args.names else NAMES
         write = write_pad_samples if args.pad else write_samples

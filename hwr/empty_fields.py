@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from hwr.hand import Hand
 from hwr.image import ImageError
 from hwr.metrics import wilson_interval
 from hwr.recognizer import Recognizer
-from hwr.synthesis import draw_nothing
+from hwr.synthesis.render import draw_nothing
+from hwr.synthesis.writer import Hand
 
 #: What to call the pictures of each renderer.
 KINDS: Final = {
@@ -27,7 +27,7 @@ SEED: Final = 48_271
 def read_empty_fields(recognizer: Recognizer, count: int) -> dict[str, dict[str, Any]]:
     """Draw `count` pictures of each kind without a name, and read them.
 
-    Prompts, rests of other lines, ruling and specks are in them (`hwr.synthesis.draw_nothing`).
+    Prompts, rests of other lines, ruling and specks are in them (`hwr.synthesis.render.draw_nothing`).
     They are drawn by the code that draws pictures to train on, so that real forms may be harder.
 
     Returns:

@@ -32,7 +32,7 @@ from hwr.model_folder import (
 )
 from hwr.recombination import RecombinedSource
 from hwr.spec import Spec
-from hwr.synthetic_source import SyntheticSource
+from hwr.synthesis.source import SyntheticSource
 from hwr.training import Plan, Progress, Trainer
 
 #: Share of the drawn pictures that hold no name, so that prompts and ruling read as empty.
@@ -270,7 +270,7 @@ def _batches(
 
 def _recombined(recipe: Recipe, spec: Spec) -> RecombinedSource:
     from hwr.letters import LetterBank
-    from hwr.name_list import NAMES, name_weights, read_names
+    from hwr.synthesis.names import NAMES, name_weights, read_names
 
     assert recipe.letters is not None
     bank = LetterBank.read(recipe.letters)
@@ -281,9 +281,9 @@ def _recombined(recipe: Recipe, spec: Spec) -> RecombinedSource:
 
 
 def _synthetic(recipe: Recipe, spec: Spec) -> SyntheticSource:
-    from hwr.fonts import find_fonts
-    from hwr.name_list import NAMES, read_names
-    from hwr.synthesis import draw
+    from hwr.synthesis.fonts import find_fonts
+    from hwr.synthesis.names import NAMES, read_names
+    from hwr.synthesis.render import draw
 
     names = read_names(recipe.names, spec.alphabet) if recipe.names else list(NAMES)
     fonts = find_fonts(recipe.fonts) if recipe.fonts else []

@@ -34,7 +34,7 @@ from hwr.letter import Candidate, Letter, percent
 from hwr.names import RosterError
 from hwr.preprocess import Step
 from hwr.reading import Reading
-from hwr.sample_set import write_samples
+from hwr.synthesis.sample_set import write_samples
 from hwr.ui.about import about_model
 from hwr.ui.browse import Browse
 from hwr.ui.draw import EXAMPLES, Draw, write

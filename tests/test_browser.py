@@ -30,8 +30,8 @@ from helpers import ROOT, free_port
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from hwr.hand import Hand, trace_name
-from hwr.sample_set import write_samples
+from hwr.synthesis.sample_set import write_samples
+from hwr.synthesis.writer import Hand, trace_name
 
 #: Seconds until a page on a slow, busy machine must have reacted.
 PATIENCE = 30

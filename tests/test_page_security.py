@@ -40,7 +40,7 @@ from hwr.name_files import NameFileError
 from hwr.names import RosterError
 from hwr.preprocess import Step
 from hwr.reading import Reading
-from hwr.sample_set import write_samples
+from hwr.synthesis.sample_set import write_samples
 from hwr.ui import batch as batch_tab
 from hwr.ui import expected, guard
 from hwr.ui.page import build

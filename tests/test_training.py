@@ -23,9 +23,9 @@ from hwr.data.dataset import open_dataset, share_out
 from hwr.data.loader import stream
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.model_folder import load_model
-from hwr.name_list import name_weights, read_names
 from hwr.recipe import Recipe, train
 from hwr.spec import Spec
+from hwr.synthesis.names import name_weights, read_names
 from hwr.training import Plan, Trainer
 
 NAMES = ["ANNA", "LEO", "IDA", "TOM", "EVA", "PAUL", "NINA", "LUC", "MAX", "ELLA"]

@@ -9,8 +9,8 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.hand import Hand, trace_name
 from hwr.image import ImageError
+from hwr.synthesis.writer import Hand, trace_name
 from hwr.ui.pad import HEIGHT, PENS, WIDTH, lay_pad, picture_of, value_of
 from hwr.ui.panel import Panel
 from hwr.ui.reader import Read

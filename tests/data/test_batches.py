@@ -11,7 +11,7 @@ from helpers import TINY, write_word
 
 from hwr.data.batches import COARSE_LABEL_STEP, GROUP, TIGHT_STEP, Batch, Batches
 from hwr.data.loader import stream
-from hwr.synthetic_source import SyntheticSource
+from hwr.synthesis.source import SyntheticSource
 
 
 @dataclass(frozen=True)

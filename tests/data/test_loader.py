@@ -83,9 +83,9 @@ def test_ctrl_c_reaches_the_trainer_alone() -> None:
     program = (
         "from hwr.data.batches import Batches\n"
         "from hwr.data.loader import stream\n"
-        "from hwr.synthetic_source import SyntheticSource\n"
+        "from hwr.synthesis.source import SyntheticSource\n"
         "from hwr.spec import Spec\n"
-        "from hwr.synthesis import draw\n"
+        "from hwr.synthesis.render import draw\n"
         "if __name__ == '__main__':\n"
         "    source = SyntheticSource(['ANNA'], draw, Spec())\n"
         "    batches = Batches([source], [1], Spec(), batch_size=1)\n"

@@ -16,9 +16,9 @@ import numpy as np
 from hwr.alphabet import fold
 from hwr.arrays import Grey
 from hwr.atomic_file import new_folder
-from hwr.hand import Case, Hand, check_text
-from hwr.name_list import NAMES, compose_name
-from hwr.synthesis import SHIFT, draw_field, draw_pad
+from hwr.synthesis.names import NAMES, compose_name
+from hwr.synthesis.render import SHIFT, draw_field, draw_pad
+from hwr.synthesis.writer import Case, Hand, check_text
 
 SPLITS: Final = (("TRAIN", 5), ("VALIDATION", 4), ("TEST", 4))
 PENS: Final = (2, 20)  # brushes of the sketchpad, pixels

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from hwr.alphabet import Alphabet, UnknownCharacterError, fold
-from hwr.hand import check_text
 from hwr.name_files import NameFileError, read_name_file
+from hwr.synthesis.writer import check_text
 
 _NAMES: Final = (
     "Martin Bernard Thomas Petit Robert Richard Durand Dubois Moreau Laurent Simon Michel "

@@ -13,15 +13,17 @@ import numpy as np
 import pytest
 from PIL import features
 
-from hwr import fonts, sample_set, skeletons, synthesis
 from hwr.alphabet import Alphabet
 from hwr.data.dataset import open_dataset
-from hwr.hand import Case, Hand, _manner, trace_name
 from hwr.preprocess import prepare
-from hwr.sample_set import write_pad_samples, write_samples
-from hwr.skeletons import JOINED, MARKS, PRINTED, choose, parse, spell
 from hwr.spec import Spec
-from hwr.synthesis import RENDERERS, draw
+from hwr.synthesis import fonts, sample_set
+from hwr.synthesis import letter_strokes as skeletons
+from hwr.synthesis import render as synthesis
+from hwr.synthesis.letter_strokes import JOINED, MARKS, PRINTED, choose, parse, spell
+from hwr.synthesis.render import RENDERERS, draw
+from hwr.synthesis.sample_set import write_pad_samples, write_samples
+from hwr.synthesis.writer import Case, Hand, _manner, trace_name
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 OTHERS = "0123456789-'ÉÈÊËÀÂÄÇÎÏÔÖÙÛÜŸÑŒÆÅŠéèêëàâäçîïôöùûüÿñœæåšß"
@@ -118,7 +120,7 @@ def test_train_hands_never_use_a_held_out_skeleton(monkeypatch: pytest.MonkeyPat
         used.add(text)
         return parse(text)
 
-    monkeypatch.setattr("hwr.hand.parse", spy)
+    monkeypatch.setattr("hwr.synthesis.writer.parse", spy)
 
     def shapes(variants: skeletons.Variants, hands: int) -> set[str]:
         used.clear()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.arrays import Singles
-from hwr.skeletons import (
+from hwr.synthesis.letter_strokes import (
     JOINED,
     MARKS,
     PRINTED,
@@ -80,7 +80,7 @@ class Hand:
 
     @staticmethod
     def sample(rng: np.random.Generator, variants: Variants = "train") -> Hand:
-        """A random writer; `variants` as in `hwr.skeletons.choose`."""
+        """A random writer; `variants` as in `hwr.synthesis.letter_strokes.choose`."""
         choose(("", ""), variants)  # refuses an unknown word here rather than at the first letter
         pen: Pen = ("ballpoint", "felt", "pencil")[pick(rng, 0.65, 0.2, 0.15)]
         thick = {"ballpoint": 0.09, "felt": 0.15, "pencil": 0.085}[pen]

@@ -10,16 +10,16 @@ import numpy as np
 
 from hwr.alphabet import fold, frames_needed
 from hwr.arrays import Grey
-from hwr.name_list import compose_name
 from hwr.preprocess import prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
+from hwr.synthesis.names import compose_name
 
 #: Drawings after which a synthetic source gives up: names that can never be drawn or fit.
 TRIES = 200
 
 
 class Renderer(Protocol):
-    """Something that draws a text as a picture, such as `hwr.synthesis.draw`."""
+    """Something that draws a text as a picture, such as `hwr.synthesis.render.draw`."""
 
     def __call__(self, text: str, rng: np.random.Generator) -> Grey: ...
 
@@ -35,7 +35,7 @@ class SyntheticSource:
         empty: the share of pictures without a name, labelled "". Only those count in which
             the preprocessing finds ink (prompts, ruling, specks): white paper never gets to the
             network.
-        composed: whether names are also put together (`hwr.name_list.compose_name`). Lists hold
+        composed: whether names are also put together (`hwr.synthesis.names.compose_name`). Lists hold
             few apostrophes, and a network that hardly sees one does not read it.
     """
 

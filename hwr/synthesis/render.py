@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr import fonts as typefaces
 from hwr.arrays import Grey, Singles
-from hwr.hand import Hand, check_text, has_small, pick, smooth_noise, trace_name, within
-from hwr.name_list import NAMES
-from hwr.skeletons import Variants
+from hwr.synthesis import fonts as typefaces
+from hwr.synthesis.letter_strokes import Variants
+from hwr.synthesis.names import NAMES
+from hwr.synthesis.writer import Hand, check_text, has_small, pick, smooth_noise, trace_name, within
 
 Renderer = Callable[..., Grey]
 

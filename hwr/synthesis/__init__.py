@@ -1,0 +1,1 @@
+"""Names drawn by the package itself."""
