@@ -98,10 +98,10 @@ def make_page(args: argparse.Namespace) -> gr.Blocks:
     """Return the page for the command line's model and data; the model loads meanwhile.
 
     Raises:
-        hwr.model_folder.ModelFolderError: the model folder cannot be used.
+        hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
     """
     from hwr.defaults import SAMPLES, default_data, default_model
-    from hwr.model_folder import load_spec
+    from hwr.network.model_folder import load_spec
     from hwr.recognizer import Recognizer
     from hwr.ui.about import about_model
     from hwr.ui.page import build

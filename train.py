@@ -140,8 +140,8 @@ def run(args: argparse.Namespace) -> int:
     """Train as the arguments say; return the exit code."""
     from hwr.data.dataset import DatasetError
     from hwr.image import ImageError
-    from hwr.model_folder import ModelFolderError
     from hwr.name_files import weighted_path
+    from hwr.network.model_folder import ModelFolderError
     from hwr.recipe import Recipe, train
 
     data = [weighted_path(entry, 1.0) for entry in args.data]

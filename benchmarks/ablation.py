@@ -29,7 +29,7 @@ from hwr.data.augment import Strength
 from hwr.data.dataset import open_dataset
 from hwr.data.prepared_cache import prepare_dataset
 from hwr.metrics import rate_interval, wilson_interval
-from hwr.model_folder import load_model
+from hwr.network.model_folder import load_model
 from hwr.recipe import Recipe, train
 from hwr.training import WeightAverage, read_greedily
 

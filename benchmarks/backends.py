@@ -65,8 +65,8 @@ def start(work: Path) -> None:
     """Write the weights that all backends start from, and pictures to read."""
     import keras
 
-    from hwr.model import build_model
-    from hwr.model_folder import save_model
+    from hwr.network.crnn import build_model
+    from hwr.network.model_folder import save_model
 
     keras.utils.set_random_seed(1)
     spec = small_spec()
@@ -81,7 +81,7 @@ def train(work: Path, backend: str, args: argparse.Namespace) -> None:
     from hwr.data.dataset import open_dataset
     from hwr.data.loader import stream
     from hwr.data.prepared_cache import prepare_dataset
-    from hwr.model_folder import load_model, save_model
+    from hwr.network.model_folder import load_model, save_model
     from hwr.training import Plan, Trainer
 
     spec = small_spec()
@@ -137,7 +137,7 @@ def train(work: Path, backend: str, args: argparse.Namespace) -> None:
 
 def read(work: Path, backend: str, args: argparse.Namespace) -> None:
     """Write the logits of every backend's weights, read by this one."""
-    from hwr.model_folder import load_model
+    from hwr.network.model_folder import load_model
 
     pictures = np.load(work / "pictures.npy")
     logits = {

@@ -45,8 +45,8 @@ from hwr.confidence import Confidence, load_confidence, save_confidence
 from hwr.data.dataset import open_dataset
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.defaults import MODEL, SAMPLES
-from hwr.engine import load_engine
-from hwr.model_folder import add_onnx
+from hwr.network.engine import load_engine
+from hwr.network.model_folder import add_onnx
 from hwr.prior import Prior
 from hwr.spec import Spec
 from hwr.synthesis.sample_set import write_samples

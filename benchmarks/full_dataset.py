@@ -87,8 +87,8 @@ def run_step(args: argparse.Namespace) -> dict[str, float]:
     if args.step == "train":
         import keras
 
-        from hwr.loss import ctc_loss
-        from hwr.model import build_model
+        from hwr.network.crnn import build_model
+        from hwr.network.ctc_loss import ctc_loss
 
         values |= {f"before_{name}": value for name, value in memory().items()}
         model = build_model(spec)

@@ -17,8 +17,8 @@ import numpy as np
 
 from hwr.data.dataset import open_dataset
 from hwr.defaults import default_data, default_model
-from hwr.engine import load_engine
 from hwr.image import load_image
+from hwr.network.engine import load_engine
 from hwr.preprocess import pad, prepare
 
 #: Reads padded pictures from a file and writes their logits to another; takes model, engine, files.
@@ -26,7 +26,7 @@ READ = """
 import sys
 from pathlib import Path
 import numpy as np
-from hwr.engine import load_engine
+from hwr.network.engine import load_engine
 _, engine = load_engine(Path(sys.argv[1]), sys.argv[2])
 with np.load(sys.argv[3]) as images:
     np.savez(sys.argv[4], **{name: engine(images[name][None])[0] for name in images.files})

@@ -16,9 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from hwr.ctc import greedy_text
 from hwr.data.dataset import open_dataset
 from hwr.defaults import MODEL
-from hwr.engine import ENGINES, KerasEngine, batches_by_width, load_engine
 from hwr.image import load_image
-from hwr.model_folder import load_model
+from hwr.network.engine import ENGINES, KerasEngine, batches_by_width, load_engine
+from hwr.network.model_folder import load_model
 from hwr.preprocess import prepare
 
 

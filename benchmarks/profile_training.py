@@ -22,11 +22,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-import hwr.model
+import hwr.network.crnn
 from benchmarks.work import multiply_adds
 from hwr.defaults import default_model
-from hwr.loss import compile_whole_step, ctc_loss
-from hwr.model_folder import load_spec
+from hwr.network.ctc_loss import compile_whole_step, ctc_loss
+from hwr.network.model_folder import load_spec
 from hwr.spec import Spec
 from hwr.training import SHORTCUT_WEIGHT
 
@@ -54,7 +54,7 @@ def random_batch(spec: Spec, size: int, width: int) -> tuple[Any, Any]:
 def make_step(spec: Spec, images: Any, labels: Any) -> Step:
     """Return a function that does one training step of a new network and returns its loss."""
     keras.utils.set_random_seed(0)
-    model = hwr.model.build_model(spec, shortcut=True)
+    model = hwr.network.crnn.build_model(spec, shortcut=True)
     model.compile(
         keras.optimizers.AdamW(1e-3, weight_decay=1e-3, global_clipnorm=5.0),
         loss=[ctc_loss, ctc_loss],
@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     images, labels = random_batch(spec, args.batch_size, args.width)
     kinds = {"hwr's layers": make_step(spec, images, labels)}
     with mock.patch.multiple(
-        hwr.model,
+        hwr.network.crnn,
         Bidirectional=keras.layers.Bidirectional,
         BatchNormalization=keras.layers.BatchNormalization,
     ):

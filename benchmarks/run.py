@@ -31,7 +31,7 @@ from hwr.data.dataset import open_dataset
 from hwr.defaults import default_data, default_model
 from hwr.evaluation import Gold, nearest, plain_hyphens, read_gold
 from hwr.metrics import score
-from hwr.model_folder import ONNX_FILES, load_spec
+from hwr.network.model_folder import ONNX_FILES, load_spec
 
 HERE = Path(__file__).resolve().parent
 
@@ -287,7 +287,7 @@ def run(args: argparse.Namespace) -> list[str]:
         model = Path(scratch) / "model"
         shutil.copytree(source, model)
         if "hwr int8" in names and not (model / ONNX_FILES["int8"]).is_file():
-            from hwr.export import export_int8
+            from hwr.network.export import export_int8
 
             export_int8(model, [args.data or default_data()])
         lines += reading(args, names, model, paths, samples, gold, every, rounds)

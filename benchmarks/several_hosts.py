@@ -168,8 +168,8 @@ _WRITE_MODEL = """
 import sys
 from pathlib import Path
 import keras
-from hwr.model import build_model
-from hwr.model_folder import save_model
+from hwr.network.crnn import build_model
+from hwr.network.model_folder import save_model
 from hwr.spec import Spec
 keras.utils.set_random_seed(7)
 spec = Spec(
@@ -181,7 +181,7 @@ _READ_MODEL = """
 import sys
 from pathlib import Path
 import keras, numpy as np
-from hwr.engine import load_engine
+from hwr.network.engine import load_engine
 images = np.random.default_rng(0).integers(0, 256, (4, 16, 64), np.uint8)
 ours, theirs = (load_engine(Path(sys.argv[1]), name)[1](images) for name in ("keras", "onnx"))
 print(f"logits of {keras.backend.backend()} and ONNX Runtime within {abs(ours - theirs).max():.1e}")

@@ -50,8 +50,8 @@ class Hwr:
 
     def network(self, paths: list[str]) -> dict[str, float]:
         """Time the network alone on one core; return ms and columns an image."""
-        from hwr.engine import batches_by_width
         from hwr.image import load_image
+        from hwr.network.engine import batches_by_width
         from hwr.preprocess import prepare
 
         spec = self.recognizer.spec

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hwr.data.dataset import DatasetError
     from hwr.image import ImageError
-    from hwr.model_folder import ModelFolderError
     from hwr.names import RosterError
+    from hwr.network.model_folder import ModelFolderError
     from hwr.reading import Reading
     from hwr.recognizer import Recognizer, predict
 
@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "DatasetError": "hwr.data.dataset",
     "ImageError": "hwr.image",
-    "ModelFolderError": "hwr.model_folder",
+    "ModelFolderError": "hwr.network.model_folder",
     "Reading": "hwr.reading",
     "Recognizer": "hwr.recognizer",
     "RosterError": "hwr.names",

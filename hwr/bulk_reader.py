@@ -21,7 +21,7 @@ class Settings:
 
     Attributes:
         model: model folder.
-        engine: see `hwr.engine.load_engine`.
+        engine: see `hwr.network.engine.load_engine`.
         roster: the names that can occur, or None.
         prior, careful: see `hwr.recognizer.Recognizer.read`.
     """
@@ -54,7 +54,7 @@ class BulkReader:
         """Return a reader with a recognizer of its own.
 
         Raises:
-            hwr.model_folder.ModelFolderError: the model folder cannot be used.
+            hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
             hwr.names.RosterError: the roster cannot be used.
         """
         return cls(Recognizer.load(settings.model, engine=settings.engine), settings)

@@ -17,10 +17,10 @@ from hwr.confidence import Confidence, features, fit_choice
 from hwr.ctc import greedy_text
 from hwr.data.dataset import Dataset, DatasetError, Sample, share_out
 from hwr.decoder import Decoder
-from hwr.engine import batches_by_width
 from hwr.image import ImageError, load_image
 from hwr.letter import Candidate
 from hwr.names import EXACT, Evidence, Roster
+from hwr.network.engine import batches_by_width
 from hwr.preprocess import prepare
 from hwr.prior import Prior
 from hwr.reading import SURE

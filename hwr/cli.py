@@ -298,7 +298,7 @@ def calibrate_model(args: argparse.Namespace) -> int:
     from hwr.confidence import save_confidence
     from hwr.data.dataset import open_dataset
     from hwr.defaults import default_model
-    from hwr.engine import load_engine
+    from hwr.network.engine import load_engine
     from hwr.prior import PRIOR, Prior
     from hwr.recognizer import Recognizer
 
@@ -512,7 +512,7 @@ def download_dataset(args: argparse.Namespace) -> int:
 
 def average_folders(args: argparse.Namespace) -> int:
     """Write a model between two."""
-    from hwr.averaging import average_models
+    from hwr.network.weight_averaging import average_models
 
     average_models(args.first, args.second, args.share, args.out)
     print(f"Wrote {args.out}; calibrate, export and evaluate it")
@@ -522,7 +522,7 @@ def average_folders(args: argparse.Namespace) -> int:
 def export_model(args: argparse.Namespace) -> int:
     """Write the network of a model folder for another runtime."""
     from hwr.defaults import default_data, default_model
-    from hwr.export import export_int8, export_litert, export_onnx
+    from hwr.network.export import export_int8, export_litert, export_onnx
 
     folder = args.model or default_model()
     if args.format == "int8":

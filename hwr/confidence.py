@@ -15,8 +15,8 @@ from hwr.alignment import CUT
 from hwr.arrays import Doubles
 from hwr.atomic_file import write_text
 from hwr.letter import Candidate
-from hwr.model_folder import CONFIG, ModelFolderError, content_sha256, read_json
 from hwr.names import Evidence
+from hwr.network.model_folder import CONFIG, ModelFolderError, content_sha256, read_json
 from hwr.reading import SURE
 
 CONFIDENCE = "confidence.json"

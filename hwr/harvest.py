@@ -19,11 +19,11 @@ from hwr.atomic_file import new_folder
 from hwr.ctc import greedy_text, log_probability
 from hwr.data.dataset import Sample, open_dataset, share_out
 from hwr.data.prepared_cache import prepare_dataset
-from hwr.engine import batches_by_width
 from hwr.image import ImageError, load_image
 from hwr.ink_shift import ink_shift
 from hwr.letters import LetterBank, Letters, collect, cut_letters, read_singles
 from hwr.line_words import cut_words
+from hwr.network.engine import batches_by_width
 from hwr.preprocess import prepare
 from hwr.recognizer import Recognizer
 from hwr.spec import COLUMNS_PER_STEP

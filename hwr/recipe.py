@@ -13,16 +13,16 @@ from typing import Any
 import keras
 
 from hwr import __version__, devices
-from hwr.card import model_card
 from hwr.data.augment import Strength
 from hwr.data.batches import Batches, PreparedSource, Source
 from hwr.data.dataset import DatasetError, corrected, count_reasons, open_dataset, share_out
 from hwr.data.loader import stream
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.hosts import Hosts, HostsError, together
-from hwr.loss import compiles_every_shape
 from hwr.metrics import Score
-from hwr.model_folder import (
+from hwr.network.ctc_loss import compiles_every_shape
+from hwr.network.model_card import model_card
+from hwr.network.model_folder import (
     CONFIG,
     METRICS,
     ModelFolderError,

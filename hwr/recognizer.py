@@ -20,10 +20,10 @@ from hwr.confidence import Confidence, load_confidence
 from hwr.data.dataset import open_dataset
 from hwr.decoder import Decoder, Decoding, PriorChoice, timeline
 from hwr.defaults import MODEL, default_data, default_model
-from hwr.engine import Engine, batches_by_width, load_engine
 from hwr.image import ImageError, load_image
 from hwr.letter import Candidate
 from hwr.names import Roster
+from hwr.network.engine import Engine, batches_by_width, load_engine
 from hwr.parallel import thread_pool
 from hwr.preprocess import Prepared, Step, count_lines, pad, prepare, trace
 from hwr.reading import Reading
@@ -64,7 +64,7 @@ class Recognizer:
             engine: "onnx" or "keras"; by default ONNX Runtime where it can be used.
 
         Raises:
-            hwr.model_folder.ModelFolderError: the folder is missing, incomplete or damaged.
+            hwr.network.model_folder.ModelFolderError: the folder is missing, incomplete or damaged.
         """
         return cls(*load_engine(Path(folder), engine), load_confidence(Path(folder)))
 

@@ -54,7 +54,6 @@ from rapidfuzz.distance import Levenshtein
 
 from hwr.alphabet import Alphabet
 from hwr.atomic_file import write_text
-from hwr.card import model_card
 from hwr.data.dataset import Dataset, DatasetError, open_dataset
 from hwr.evaluation import Evaluation, Row
 from hwr.image import load_image
@@ -68,7 +67,8 @@ from hwr.metrics import (
     risk_area,
     score,
 )
-from hwr.model_folder import (
+from hwr.network.model_card import model_card
+from hwr.network.model_folder import (
     METRICS,
     ModelFolderError,
     load_spec,

@@ -25,11 +25,11 @@ from hwr.ctc import greedy_text
 from hwr.data.batches import Batch
 from hwr.data.prepared_cache import PreparedSet
 from hwr.devices import from_first, put
-from hwr.engine import batches_by_width
 from hwr.hosts import Hosts
-from hwr.loss import compile_whole_step, compiles_every_shape, ctc_loss
 from hwr.metrics import Score, score
-from hwr.model import build_model
+from hwr.network.crnn import build_model
+from hwr.network.ctc_loss import compile_whole_step, compiles_every_shape, ctc_loss
+from hwr.network.engine import batches_by_width
 from hwr.spec import Spec
 
 #: Share of the loss that comes from the shortcut head.
@@ -156,7 +156,7 @@ class Trainer:
         folder: checkpoints, TensorBoard events and a CSV log go here.
         save: called with the network and the scores whenever they are the best so far.
         init: weights to start from, of a model of the same spec.
-        precision: what to calculate in, see `hwr.model.build_model`.
+        precision: what to calculate in, see `hwr.network.crnn.build_model`.
         hosts: the processes that train together, each on its shard of the batches; the first
             alone writes. None for one process.
     """

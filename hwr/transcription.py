@@ -17,7 +17,7 @@ from typing import Any
 
 from hwr.bulk_reader import BulkReader, Settings
 from hwr.confidence import CONFIDENCE
-from hwr.model_folder import CONFIG
+from hwr.network.model_folder import CONFIG
 from hwr.parallel import usable_cores
 from hwr.seen import Seen
 from hwr.sources import Entry, SourceError, check_sources, count_entries, list_entries
@@ -95,7 +95,7 @@ def transcribe(
     Raises:
         hwr.sources.SourceError: a source cannot be listed, or there is no picture.
         hwr.transcript.TranscriptError: the folder cannot be written to as asked.
-        hwr.model_folder.ModelFolderError: the model folder cannot be used.
+        hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
         hwr.names.RosterError: the roster cannot be used.
         hwr.workers.WorkerError: processes end again and again.
     """

@@ -43,8 +43,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder of an untrained tiny network, the same in every run."""
     import keras
 
-    from hwr.model import build_model
-    from hwr.model_folder import save_model
+    from hwr.network.crnn import build_model
+    from hwr.network.model_folder import save_model
 
     keras.utils.set_random_seed(7)
     folder = tmp_path_factory.mktemp("model") / "tiny"

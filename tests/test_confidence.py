@@ -17,8 +17,8 @@ from hwr.confidence import (
 )
 from hwr.decoder import Decoder
 from hwr.letter import Candidate
-from hwr.model_folder import ModelFolderError, content_sha256
 from hwr.names import Evidence, Roster
+from hwr.network.model_folder import ModelFolderError, content_sha256
 from hwr.prior import Prior
 
 CANDIDATES = [Candidate("AB", 0.6), Candidate("AA", 0.1)]

@@ -13,7 +13,7 @@ from hwr.alphabet import Alphabet
 from hwr.data.dataset import Dataset, open_dataset
 from hwr.evaluation import Evaluation, Row
 from hwr.metrics import score
-from hwr.model_folder import CARD, METRICS, WEIGHTS, ModelFolderError
+from hwr.network.model_folder import CARD, METRICS, WEIGHTS, ModelFolderError
 from hwr.report import record, summarise, summary_name, training_labels, write_report
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'"

@@ -22,7 +22,7 @@ from hwr.data.batches import Batch, Batches, PreparedSource
 from hwr.data.dataset import open_dataset, share_out
 from hwr.data.loader import stream
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
-from hwr.model_folder import load_model
+from hwr.network.model_folder import load_model
 from hwr.recipe import Recipe, train
 from hwr.spec import Spec
 from hwr.synthesis.names import name_weights, read_names

@@ -20,8 +20,8 @@ from hwr import transcription
 from hwr.bulk_reader import BulkReader, Settings
 from hwr.cli import main
 from hwr.defaults import MODEL
-from hwr.model_folder import ModelFolderError
 from hwr.names import RosterError
+from hwr.network.model_folder import ModelFolderError
 from hwr.recognizer import Recognizer
 from hwr.seen import Seen
 from hwr.sources import Entry, SourceError, list_entries

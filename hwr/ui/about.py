@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from hwr.card import title
 from hwr.confidence import load_confidence
 from hwr.letter import percent
-from hwr.model_folder import METRICS, ModelFolderError, read_json
+from hwr.network.model_card import title
+from hwr.network.model_folder import METRICS, ModelFolderError, read_json
 
 _LIMITS = (
     "It reads one name at a time, in Latin capitals with space, hyphen and apostrophe: accents "

@@ -11,8 +11,8 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from hwr.card import title
-from hwr.model_folder import CARD, METRICS, ModelFolderError, read_json
+from hwr.network.model_card import title
+from hwr.network.model_folder import CARD, METRICS, ModelFolderError, read_json
 from hwr.ui.panel import Panel
 
 _LOG = logging.getLogger(__name__)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hwr.card import model_card
 from hwr.metrics import score
+from hwr.network.model_card import model_card
 from hwr.spec import Spec
 
 

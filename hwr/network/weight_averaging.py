@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hwr.card import model_card
-from hwr.model_folder import METRICS, ModelFolderError, load_model, read_json, save_model
+from hwr.network.model_card import model_card
+from hwr.network.model_folder import METRICS, ModelFolderError, load_model, read_json, save_model
 
 
 def average_models(first: Path, second: Path, share: float, out: Path) -> None:

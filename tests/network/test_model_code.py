@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from hwr.model_folder import ModelFolderError, load_model
+from hwr.network.model_folder import ModelFolderError, load_model
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def save_model(
             "weights_sha256": _sha256(partial / WEIGHTS),
         }
         if find_spec("onnx") is not None:
-            from hwr.onnx_graph import onnx_bytes
+            from hwr.network.onnx_graph import onnx_bytes
 
             file = partial / ONNX_FILES["onnx"]
             file.write_bytes(onnx_bytes(model, spec))
@@ -171,12 +171,12 @@ def load_model(folder: Path, precision: str = "float32") -> tuple[Spec, keras.Mo
     """Return the spec and the network of a model folder; no code is executed from it.
 
     Args:
-        precision: see `hwr.model.build_model`.
+        precision: see `hwr.network.crnn.build_model`.
 
     Raises:
         ModelFolderError: see `load_spec`; or the weights do not fit the spec.
     """
-    from hwr.model import build_model
+    from hwr.network.crnn import build_model
 
     spec = load_spec(folder)
     model = build_model(spec, precision=precision)

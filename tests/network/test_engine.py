@@ -13,9 +13,9 @@ from helpers import ROOT, TINY, write_word
 from hwr.ctc import greedy_text
 from hwr.data.dataset import SPLITS, open_dataset
 from hwr.defaults import MODEL, SAMPLES
-from hwr.engine import BATCH, Engine, KerasEngine, OnnxEngine, batches_by_width, load_engine
 from hwr.image import load_image
-from hwr.model_folder import ModelFolderError, load_model
+from hwr.network.engine import BATCH, Engine, KerasEngine, OnnxEngine, batches_by_width, load_engine
+from hwr.network.model_folder import ModelFolderError, load_model
 from hwr.preprocess import pad, prepare
 from hwr.recognizer import Recognizer
 

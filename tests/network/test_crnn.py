@@ -8,8 +8,8 @@ import pytest
 from helpers import TINY, write_word
 
 from hwr.ctc import greedy_text
-from hwr.loss import ctc_loss
-from hwr.model import PRECISIONS, build_model
+from hwr.network.crnn import PRECISIONS, build_model
+from hwr.network.ctc_loss import ctc_loss
 from hwr.preprocess import prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
 

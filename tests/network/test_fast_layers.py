@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-import hwr.layers
+import hwr.network.fast_layers
 
 RNG = np.random.default_rng(0)
 
@@ -50,7 +50,9 @@ def bidirectional(kind: type[layers.Bidirectional]) -> layers.Bidirectional:
 @pytest.mark.parametrize("shape", [(3, 7, 4), (1, 1, 4)], ids=["several steps", "one step"])
 def test_lstm_equals_keras(shape: tuple[int, ...]) -> None:
     ours, theirs, x = pair(
-        bidirectional(hwr.layers.Bidirectional), bidirectional(layers.Bidirectional), shape
+        bidirectional(hwr.network.fast_layers.Bidirectional),
+        bidirectional(layers.Bidirectional),
+        shape,
     )
     upstream = tf.constant(RNG.normal(size=(*shape[:2], 10)).astype(np.float32))
     for a, b in zip(run(ours, x, upstream), run(theirs, x, upstream), strict=True):
@@ -61,7 +63,9 @@ def test_lstm_equals_keras(shape: tuple[int, ...]) -> None:
 def test_batch_normalization_equals_keras(training: bool) -> None:
     shape = (2, 3, 4, 5)
     ours, theirs, x = pair(
-        hwr.layers.BatchNormalization(momentum=0.9), layers.BatchNormalization(momentum=0.9), shape
+        hwr.network.fast_layers.BatchNormalization(momentum=0.9),
+        layers.BatchNormalization(momentum=0.9),
+        shape,
     )
     if not training:
         np.testing.assert_array_equal(ours(x, training=False), theirs(x, training=False))
@@ -72,7 +76,7 @@ def test_batch_normalization_equals_keras(training: bool) -> None:
 
 
 def test_frozen_batch_normalization_keeps_its_averages() -> None:
-    layer = hwr.layers.BatchNormalization()
+    layer = hwr.network.fast_layers.BatchNormalization()
     layer.build((2, 3, 4, 5))
     layer.trainable = False
     layer(np.ones((2, 3, 4, 5), np.float32), training=True)
@@ -81,7 +85,9 @@ def test_frozen_batch_normalization_keeps_its_averages() -> None:
 
 def test_masked_and_half_precision_inputs_take_keras_path() -> None:
     for dtype in ("float32", "float16"):
-        ours = hwr.layers.Bidirectional(layers.LSTM(5, return_sequences=True), dtype=dtype)
+        ours = hwr.network.fast_layers.Bidirectional(
+            layers.LSTM(5, return_sequences=True), dtype=dtype
+        )
         x = RNG.normal(size=(2, 4, 3)).astype(dtype)
         mask = np.array([[True, True, False, False], [True] * 4])
         assert np.asarray(ours(x, mask=mask if dtype == "float32" else None)).shape == (2, 4, 10)

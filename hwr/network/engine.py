@@ -1,7 +1,7 @@
 """The engine: what runs the network, ONNX Runtime for reading or Keras.
 
 onnx    ONNX Runtime: the logits of Keras up to rounding, without TensorFlow
-int8    ONNX Runtime with weights of 8 bits, see `hwr.quantization`: faster, other in rare cases
+int8    ONNX Runtime with weights of 8 bits, see `hwr.network.quantization`: faster, other in rare cases
 keras   Keras, as the network is trained
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from hwr.arrays import Grey, Singles
-from hwr.model_folder import ONNX_FILES, ModelFolderError, load_model, load_onnx
+from hwr.network.model_folder import ONNX_FILES, ModelFolderError, load_model, load_onnx
 from hwr.preprocess import pad, padded_width
 from hwr.spec import Spec
 
@@ -115,7 +115,7 @@ def load_engine(folder: Path, name: str | None = None) -> tuple[Spec, Engine]:
 
     Raises:
         ValueError: there is no such engine.
-        ModelFolderError: see `hwr.model_folder.load_spec`; or the engine's file is missing
+        ModelFolderError: see `hwr.network.model_folder.load_spec`; or the engine's file is missing
             or damaged.
     """
     if name not in (None, *ENGINES):

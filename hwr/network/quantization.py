@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.arrays import Doubles, Grey
-from hwr.engine import batches_by_width
-from hwr.onnx_graph import INPUT
-from hwr.rounding import round_weights
+from hwr.network.engine import batches_by_width
+from hwr.network.gptq import round_weights
+from hwr.network.onnx_graph import INPUT
 from hwr.spec import Spec
 
 #: Layers that keep 32 bits: each filter of the stem has 25 inputs, so that rounding would cost
@@ -62,7 +62,7 @@ def int8_bytes(model: bytes, images: Sequence[Grey], spec: Spec) -> bytes:
     their inputs as they come. The rest stays as it is.
 
     Args:
-        model: what `hwr.onnx_graph.onnx_bytes` returns.
+        model: what `hwr.network.onnx_graph.onnx_bytes` returns.
         images: prepared pictures, at least one, to measure on.
 
     Raises:

@@ -14,10 +14,10 @@ import pytest
 from helpers import TINY, write_folder
 
 from hwr.cli import main
-from hwr.engine import load_engine
-from hwr.export import export_int8, export_litert
-from hwr.model_folder import ModelFolderError, load_model, save_model
-from hwr.onnx_graph import _same_padding
+from hwr.network.engine import load_engine
+from hwr.network.export import export_int8, export_litert
+from hwr.network.model_folder import ModelFolderError, load_model, save_model
+from hwr.network.onnx_graph import _same_padding
 
 
 @pytest.fixture
@@ -141,10 +141,10 @@ def test_without_onnx_models_are_saved_and_export_says_what_is_missing(
 ) -> None:
     spec, model = load_model(folder)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    monkeypatch.setattr("hwr.model_folder.find_spec", lambda name: None)
+    monkeypatch.setattr("hwr.network.model_folder.find_spec", lambda name: None)
     save_model(tmp_path / "m", model, spec, {}, "")
     assert "model.onnx" not in names(tmp_path / "m")
-    from hwr.export import export_onnx
+    from hwr.network.export import export_onnx
 
     with pytest.raises(ModelFolderError, match=r"needs the package onnx .*pip install onnx"):
         export_onnx(folder)

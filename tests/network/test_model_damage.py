@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, helper, load_model_from_string
 
 from hwr.defaults import MODEL
-from hwr.model_folder import ModelFolderError, content_sha256, load_spec
+from hwr.network.model_folder import ModelFolderError, content_sha256, load_spec
 from hwr.prior import PRIOR, Prior, PriorError
 from hwr.recognizer import Recognizer
 

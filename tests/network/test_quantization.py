@@ -8,10 +8,10 @@ import pytest
 from helpers import TINY, write_word
 from onnx import numpy_helper
 
-from hwr.engine import OnnxEngine
-from hwr.model_folder import load_onnx
+from hwr.network.engine import OnnxEngine
+from hwr.network.model_folder import load_onnx
+from hwr.network.quantization import FEATURES, LEAST_RANGE, LIMIT, _even_out, _observed, int8_bytes
 from hwr.preprocess import pad, prepare
-from hwr.quantization import FEATURES, LEAST_RANGE, LIMIT, _even_out, _observed, int8_bytes
 
 IMAGES = [prepare(write_word(word), TINY).image for word in ("ANNA", "BOB", "HELENE", "MARTIN")]
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from hwr.layers import BatchNormalization, Bidirectional
+from hwr.network.fast_layers import BatchNormalization, Bidirectional
 from hwr.spec import Spec
 
 #: What a network may calculate in.

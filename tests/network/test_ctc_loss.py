@@ -8,7 +8,7 @@ import pytest
 from test_ctc import enumerate_labels
 
 from hwr.ctc import log_probability
-from hwr.loss import ctc_loss, portable_ctc_loss
+from hwr.network.ctc_loss import ctc_loss, portable_ctc_loss
 
 LABELS = np.array([[1, 2, 0], [2, 2, 0], [1, 0, 0], [0, 0, 0]], np.int32)
 LOGITS = np.random.default_rng(3).normal(0, 2, (4, 5, 3)).astype(np.float32)

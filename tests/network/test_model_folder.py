@@ -10,8 +10,8 @@ import pytest
 from helpers import TINY, full_disk
 
 from hwr.atomic_file import WriteError
-from hwr.model import build_model
-from hwr.model_folder import (
+from hwr.network.crnn import build_model
+from hwr.network.model_folder import (
     CARD,
     METRICS,
     ModelFolderError,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from helpers import TINY
 
-from hwr.averaging import average_models
 from hwr.cli import main
-from hwr.model import build_model
-from hwr.model_folder import CARD, METRICS, ModelFolderError, load_model, save_model
+from hwr.network.crnn import build_model
+from hwr.network.model_folder import CARD, METRICS, ModelFolderError, load_model, save_model
+from hwr.network.weight_averaging import average_models
 from hwr.spec import Spec
 
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from hwr.atomic_file import write_bytes
 from hwr.data.dataset import DatasetError, open_dataset
 from hwr.image import ImageError, load_image
-from hwr.model_folder import ModelFolderError, add_onnx, load_model, load_onnx
-from hwr.onnx_graph import INPUT, OUTPUT, onnx_bytes
+from hwr.network.model_folder import ModelFolderError, add_onnx, load_model, load_onnx
+from hwr.network.onnx_graph import INPUT, OUTPUT, onnx_bytes
+from hwr.network.quantization import int8_bytes
 from hwr.preprocess import prepare
-from hwr.quantization import int8_bytes
 from hwr.spec import Spec
 
 #: Training pictures of a dataset that the ranges of 8-bit activations are measured on.
@@ -36,7 +36,7 @@ def export_onnx(folder: Path, width_step: int | None = None) -> Path:
 
     Raises:
         ValueError: `width_step` does not fit the network.
-        ModelFolderError: see `hwr.model_folder.load_model`; or the package onnx is missing.
+        ModelFolderError: see `hwr.network.model_folder.load_model`; or the package onnx is missing.
     """
     spec, model = load_model(folder)
     if width_step is not None:
@@ -46,14 +46,14 @@ def export_onnx(folder: Path, width_step: int | None = None) -> Path:
 
 
 def export_int8(folder: Path, data: Sequence[Path]) -> Path:
-    """Write model.int8.onnx, see `hwr.quantization`, from model.onnx; return the file.
+    """Write model.int8.onnx, see `hwr.network.quantization`, from model.onnx; return the file.
 
     Args:
         data: dataset folders whose training pictures the ranges are measured on. Writing that
             is darker or wider than any of these may be cut off at the end of a range.
 
     Raises:
-        ModelFolderError: see `hwr.model_folder.load_onnx`; or the package onnx is missing.
+        ModelFolderError: see `hwr.network.model_folder.load_onnx`; or the package onnx is missing.
         DatasetError: there is no usable training picture.
     """
     spec, model = load_onnx(folder)
@@ -69,11 +69,11 @@ def export_litert(folder: Path) -> Path:
     float32 logits. It needs no operations beyond those built into LiteRT.
 
     Raises:
-        ModelFolderError: see `hwr.model_folder.load_model`; or Keras runs on another backend.
+        ModelFolderError: see `hwr.network.model_folder.load_model`; or Keras runs on another backend.
     """
     import keras
 
-    from hwr.model import build_model
+    from hwr.network.crnn import build_model
 
     if keras.backend.backend() != "tensorflow":
         raise ModelFolderError(

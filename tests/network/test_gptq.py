@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwr.rounding import round_weights
+from hwr.network.gptq import round_weights
 
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.normal(0, 1, (6, 20))

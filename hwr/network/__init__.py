@@ -1,0 +1,1 @@
+"""The CRNN: built, stored in a folder, exported, run."""
