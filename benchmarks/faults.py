@@ -41,13 +41,13 @@ import numpy as np
 
 from hwr.batch_files import write_training_folder
 from hwr.batch_reading import Row, Source
-from hwr.confidence import Confidence, load_confidence, save_confidence
 from hwr.data.dataset import open_dataset
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
+from hwr.decoding.confidence import Confidence, load_confidence, save_confidence
+from hwr.decoding.language_model import Prior
 from hwr.defaults import MODEL, SAMPLES
 from hwr.network.engine import load_engine
 from hwr.network.model_folder import add_onnx
-from hwr.prior import Prior
 from hwr.spec import Spec
 from hwr.synthesis.sample_set import write_samples
 

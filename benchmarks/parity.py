@@ -13,8 +13,8 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from hwr.ctc import greedy_text
 from hwr.data.dataset import open_dataset
+from hwr.decoding.ctc import greedy_text
 from hwr.defaults import MODEL
 from hwr.image import load_image
 from hwr.network.engine import ENGINES, KerasEngine, batches_by_width, load_engine

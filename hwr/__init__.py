@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwr.data.dataset import DatasetError
+    from hwr.decoding.lexicon import RosterError
     from hwr.image import ImageError
-    from hwr.names import RosterError
     from hwr.network.model_folder import ModelFolderError
     from hwr.reading import Reading
     from hwr.recognizer import Recognizer, predict
@@ -21,7 +21,7 @@ _HOMES = {
     "ModelFolderError": "hwr.network.model_folder",
     "Reading": "hwr.reading",
     "Recognizer": "hwr.recognizer",
-    "RosterError": "hwr.names",
+    "RosterError": "hwr.decoding.lexicon",
     "predict": "hwr.recognizer",
 }
 __all__ = [

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwr.decoder import PriorChoice
+from hwr.decoding.decoder import PriorChoice
+from hwr.decoding.lexicon import Roster
 from hwr.image import ImageError
-from hwr.names import Roster
 from hwr.reading import Reading
 from hwr.recognizer import Recognizer
 from hwr.sources import Entry
@@ -40,7 +40,7 @@ class BulkReader:
         """Take a recognizer and the roster and prior of `settings`.
 
         Raises:
-            hwr.names.RosterError: the roster cannot be used.
+            hwr.decoding.lexicon.RosterError: the roster cannot be used.
         """
         self._recognizer = recognizer
         self._roster = None
@@ -55,7 +55,7 @@ class BulkReader:
 
         Raises:
             hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
-            hwr.names.RosterError: the roster cannot be used.
+            hwr.decoding.lexicon.RosterError: the roster cannot be used.
         """
         return cls(Recognizer.load(settings.model, engine=settings.engine), settings)
 

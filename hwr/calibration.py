@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.alignment import align, ink_profile, peaks
 from hwr.alphabet import Alphabet
 from hwr.arrays import Doubles, Grey
-from hwr.beam import beam, beam_search
-from hwr.confidence import Confidence, features, fit_choice
-from hwr.ctc import greedy_text
 from hwr.data.dataset import Dataset, DatasetError, Sample, share_out
-from hwr.decoder import Decoder
+from hwr.decoding.alignment import align, ink_profile, peaks
+from hwr.decoding.beam import beam, beam_search
+from hwr.decoding.confidence import Confidence, features, fit_choice
+from hwr.decoding.ctc import greedy_text
+from hwr.decoding.decoder import Decoder
+from hwr.decoding.language_model import Prior
+from hwr.decoding.lexicon import EXACT, Evidence, Roster
 from hwr.image import ImageError, load_image
 from hwr.letter import Candidate
-from hwr.names import EXACT, Evidence, Roster
 from hwr.network.engine import batches_by_width
 from hwr.preprocess import prepare
-from hwr.prior import Prior
 from hwr.reading import SURE
 from hwr.recognizer import Recognizer
 
@@ -159,7 +159,7 @@ def fit_weight(cases: Sequence[Case], prior: Prior) -> tuple[float, float]:
 
 
 def fit_name(cases: Sequence[Case], decoder: Decoder, prior: Prior | None) -> tuple[float, ...]:
-    """Return the weights of `hwr.confidence.FEATURES`, of readings with or without the prior."""
+    """Return the weights of `hwr.decoding.confidence.FEATURES`, of readings with or without the prior."""
     # What is fitted here must not be applied already.
     bare = dataclasses.replace(decoder.confidence, name=(), name_with_prior=())
     decoder = dataclasses.replace(decoder, confidence=bare)

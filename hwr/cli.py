@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwr.transcribe_command import add_transcribe
 
 if TYPE_CHECKING:
-    from hwr.decoder import PriorChoice
+    from hwr.decoding.decoder import PriorChoice
     from hwr.evaluation import Evaluation
     from hwr.metrics import Score
     from hwr.recognizer import Recognizer
@@ -228,9 +228,9 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 def read_files(args: argparse.Namespace) -> int:
     """Read files; one line or JSON object each."""
     from hwr.data.dataset import open_dataset
+    from hwr.decoding.lexicon import NOT_LISTED, Roster
     from hwr.defaults import default_data, default_model
     from hwr.image import ImageError
-    from hwr.names import NOT_LISTED, Roster
     from hwr.recognizer import Recognizer
 
     recognizer = Recognizer.load(args.model or default_model(), engine=args.engine)
@@ -295,11 +295,11 @@ def _draw(recognizer: Recognizer, files: list[str], out: Path, **options: Any) -
 def calibrate_model(args: argparse.Namespace) -> int:
     """Fit everything about doubt and store it in the model folder."""
     from hwr.calibration import calibrate
-    from hwr.confidence import save_confidence
     from hwr.data.dataset import open_dataset
+    from hwr.decoding.confidence import save_confidence
+    from hwr.decoding.language_model import PRIOR, Prior
     from hwr.defaults import default_model
     from hwr.network.engine import load_engine
-    from hwr.prior import PRIOR, Prior
     from hwr.recognizer import Recognizer
 
     if not 0 < args.sure <= 1:
@@ -330,8 +330,8 @@ def make_prior(args: argparse.Namespace) -> int:
 
     from hwr.alphabet import Alphabet
     from hwr.data.dataset import open_dataset, share_out
+    from hwr.decoding.language_model import Prior, count_names
     from hwr.name_files import weighted_path
-    from hwr.prior import Prior, count_names
 
     alphabet = Alphabet()
     total: dict[str, float] = {}

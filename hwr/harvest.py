@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from tqdm import tqdm
 
-from hwr.alignment import align, peaks
 from hwr.alphabet import fold, frames_needed
 from hwr.arrays import Grey
 from hwr.atomic_file import new_folder
-from hwr.ctc import greedy_text, log_probability
 from hwr.data.dataset import Sample, open_dataset, share_out
 from hwr.data.prepared_cache import prepare_dataset
+from hwr.decoding.alignment import align, peaks
+from hwr.decoding.ctc import greedy_text, log_probability
 from hwr.image import ImageError, load_image
 from hwr.ink_shift import ink_shift
 from hwr.letters import LetterBank, Letters, collect, cut_letters, read_singles

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.alignment import align
 from hwr.alphabet import BLANK, Alphabet, fold, frames_needed
 from hwr.arrays import Floats, Grey
-from hwr.ctc import log_softmax
+from hwr.decoding.alignment import align
+from hwr.decoding.ctc import log_softmax
 from hwr.spec import COLUMNS_PER_STEP
 
 #: What may follow a word without being part of it.

@@ -28,8 +28,8 @@ import ray
 from ray.util.annotations import RayDeprecationWarning
 
 from hwr.bulk_reader import BulkReader, Settings
+from hwr.decoding.language_model import PRIOR
 from hwr.parallel import limit_cores
-from hwr.prior import PRIOR
 from hwr.seen import Seen
 from hwr.sources import list_entries
 from hwr.transcript import Row

@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.arrays import Floats, Grey
-from hwr.confidence import Confidence, load_confidence
 from hwr.data.dataset import open_dataset
-from hwr.decoder import Decoder, Decoding, PriorChoice, timeline
+from hwr.decoding.confidence import Confidence, load_confidence
+from hwr.decoding.decoder import Decoder, Decoding, PriorChoice, timeline
+from hwr.decoding.lexicon import Roster
+from hwr.decoding.test_time_augmentation import VIEWS, blend
 from hwr.defaults import MODEL, default_data, default_model
 from hwr.image import ImageError, load_image
 from hwr.letter import Candidate
-from hwr.names import Roster
 from hwr.network.engine import Engine, batches_by_width, load_engine
 from hwr.parallel import thread_pool
 from hwr.preprocess import Prepared, Step, count_lines, pad, prepare, trace
 from hwr.reading import Reading
 from hwr.spec import Spec
-from hwr.views import VIEWS, blend
 
 Notes = tuple[str, ...]
 
@@ -81,17 +81,17 @@ class Recognizer:
 
         Args:
             source: whatever `hwr.image.load_image` takes: a path, bytes, an array, a Pillow image.
-            roster: the names that can occur: a `hwr.names.Roster`, a text with one name a line,
+            roster: the names that can occur: a `hwr.decoding.lexicon.Roster`, a text with one name a line,
                 or names; None or an empty text where anything can.
             prior: whether to lean towards what looks like a name; "auto" as the model folder
                 says. A roster takes its place.
             details: whether steps, letters and timeline are wanted; that takes a sixth longer.
             careful: read a picture whose reading is not sure once more in several views, see
-                `hwr.views`; that takes four times as long for such a picture.
+                `hwr.decoding.test_time_augmentation`; that takes four times as long for such a picture.
 
         Raises:
             hwr.image.ImageError: the picture cannot be used; the message says why.
-            hwr.names.RosterError: the roster cannot be used.
+            hwr.decoding.lexicon.RosterError: the roster cannot be used.
         """
         expected = self.roster(roster)
         start = time.perf_counter()
@@ -138,7 +138,7 @@ class Recognizer:
             greedy: take the text of the best path, whatever roster and prior say.
 
         Raises:
-            hwr.names.RosterError: the roster cannot be used.
+            hwr.decoding.lexicon.RosterError: the roster cannot be used.
         """
         expected = self.roster(roster)
         decode = partial(self.decoder.decode, roster=expected, prior=prior, greedy=greedy)
@@ -188,7 +188,7 @@ class Recognizer:
         """Return `names` as a roster of this model; None where there are none to expect.
 
         Raises:
-            hwr.names.RosterError: the names cannot be used.
+            hwr.decoding.lexicon.RosterError: the names cannot be used.
         """
         if names is None or isinstance(names, Roster):
             return names

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hwr.atomic_file import replacing, write_text
-from hwr.ctc import greedy_text
 from hwr.data.batches import Batch
 from hwr.data.prepared_cache import PreparedSet
+from hwr.decoding.ctc import greedy_text
 from hwr.devices import from_first, put
 from hwr.hosts import Hosts
 from hwr.metrics import Score, score

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwr.decoder import PriorChoice
+    from hwr.decoding.decoder import PriorChoice
     from hwr.transcription import Progress, ReadAll
 
 #: Exit code of a run that was interrupted, as shells count it (128 + SIGINT).

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hwr.bulk_reader import BulkReader, Settings
-from hwr.confidence import CONFIDENCE
+from hwr.decoding.confidence import CONFIDENCE
 from hwr.network.model_folder import CONFIG
 from hwr.parallel import usable_cores
 from hwr.seen import Seen
@@ -96,7 +96,7 @@ def transcribe(
         hwr.sources.SourceError: a source cannot be listed, or there is no picture.
         hwr.transcript.TranscriptError: the folder cannot be written to as asked.
         hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
-        hwr.names.RosterError: the roster cannot be used.
+        hwr.decoding.lexicon.RosterError: the roster cannot be used.
         hwr.workers.WorkerError: processes end again and again.
     """
     check_sources(sources, column)

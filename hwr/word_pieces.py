@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwr.alignment import edges, ink_profile
 from hwr.arrays import Grey
+from hwr.decoding.alignment import edges, ink_profile
 
 #: Fewest letters of a piece, and most of one that is not the last.
 SHORTEST, LONGEST = 3, 8
@@ -43,8 +43,8 @@ def cut_pieces(
     Args:
         image: (H, W) uint8 prepared image of the word, paper white.
         text: what is written, a character for each of `spans`.
-        spans: time steps of the letters, see `hwr.alignment.align`.
-        cut: see `hwr.alignment.edges`.
+        spans: time steps of the letters, see `hwr.decoding.alignment.align`.
+        cut: see `hwr.decoding.alignment.edges`.
     """
     count = len(text)
     if count < SHORTEST + 1:

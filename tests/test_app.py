@@ -29,9 +29,9 @@ from PIL import Image
 
 import app
 from hwr.data.dataset import Sample
+from hwr.decoding.lexicon import RosterError
 from hwr.image import load_image
 from hwr.letter import Candidate, Letter, percent
-from hwr.names import RosterError
 from hwr.preprocess import Step
 from hwr.reading import Reading
 from hwr.synthesis.sample_set import write_samples

@@ -13,8 +13,8 @@ from helpers import ROOT, write_folder, write_word
 
 from hwr.alphabet import Alphabet
 from hwr.cli import main
-from hwr.confidence import load_confidence
 from hwr.data.dataset import open_dataset
+from hwr.decoding.confidence import load_confidence
 from hwr.recognizer import Recognizer
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from hwr.alphabet import Alphabet
 from hwr.data.dataset import open_dataset, share_out
-from hwr.decoder import Decoder
+from hwr.decoding.decoder import Decoder
 from hwr.harvest import harvest_letters, harvest_pieces, harvest_words
 from hwr.letters import LetterBank
 from hwr.preprocess import pad, prepare

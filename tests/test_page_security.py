@@ -35,9 +35,9 @@ from helpers import free_port
 from playwright.sync_api import expect, sync_playwright
 
 import app
+from hwr.decoding.lexicon import RosterError
 from hwr.image import load_image
 from hwr.name_files import NameFileError
-from hwr.names import RosterError
 from hwr.preprocess import Step
 from hwr.reading import Reading
 from hwr.synthesis.sample_set import write_samples

@@ -12,10 +12,10 @@ import pytest
 from helpers import ROOT, TINY, write_word
 
 import hwr
-from hwr.beam import beam
-from hwr.ctc import greedy_text
+from hwr.decoding.beam import beam
+from hwr.decoding.ctc import greedy_text
+from hwr.decoding.lexicon import Roster, RosterError
 from hwr.image import ImageError, Picture, load_image
-from hwr.names import Roster, RosterError
 from hwr.parallel import usable_cores
 from hwr.preprocess import pad, prepare
 from hwr.reading import Reading
@@ -215,7 +215,7 @@ def test_importing_the_package_loads_no_framework() -> None:
     import sys
 
     code = (
-        "import sys, hwr, hwr.alphabet, hwr.image, hwr.preprocess, hwr.ctc, hwr.metrics, hwr.cli;"
+        "import sys, hwr, hwr.alphabet, hwr.image, hwr.preprocess, hwr.decoding.ctc, hwr.metrics, hwr.cli;"
         "print([m for m in ('keras', 'tensorflow', 'gradio') if m in sys.modules])"
     )
     root = ROOT

@@ -19,8 +19,8 @@ from helpers import ROOT, heed_interrupts, write_word
 from hwr import transcription
 from hwr.bulk_reader import BulkReader, Settings
 from hwr.cli import main
+from hwr.decoding.lexicon import RosterError
 from hwr.defaults import MODEL
-from hwr.names import RosterError
 from hwr.network.model_folder import ModelFolderError
 from hwr.recognizer import Recognizer
 from hwr.seen import Seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from hwr.confidence import load_confidence
+from hwr.decoding.confidence import load_confidence
 from hwr.letter import percent
 from hwr.network.model_card import title
 from hwr.network.model_folder import METRICS, ModelFolderError, read_json

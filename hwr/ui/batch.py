@@ -33,9 +33,9 @@ from hwr.batch_reading import (
     one_line,
     read_batch,
 )
+from hwr.decoding.lexicon import Roster, RosterError
 from hwr.image import ImageError
 from hwr.letter import whole_percent
-from hwr.names import Roster, RosterError
 from hwr.ui.downloads import SAVE, download
 from hwr.ui.expected import checked_roster, reading_options
 from hwr.ui.panel import Panel

@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
+from hwr.decoding.lexicon import RosterError
 from hwr.name_files import NameFileError, read_name_file
-from hwr.names import RosterError
 from hwr.reading import Reading
 from hwr.ui.reader import Read
 

@@ -11,8 +11,8 @@ import gradio as gr
 
 from hwr.batch_reading import BatchError, find_pictures, read_batch
 from hwr.data.dataset import SPLITS, DatasetError
+from hwr.decoding.lexicon import RosterError
 from hwr.image import ImageError
-from hwr.names import RosterError
 from hwr.ui.about import HOW
 from hwr.ui.batch import Batch, uploaded_files
 from hwr.ui.browse import Browse

@@ -9,8 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from hwr.decoding.lexicon import NOT_LISTED, RosterError
 from hwr.letter import Letter, percent, whole_percent
-from hwr.names import NOT_LISTED, RosterError
 from hwr.reading import Reading
 from hwr.ui.expected import Expected, expecting
 from hwr.ui.pictures import picture_file

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import TINY, write_word
 
-from hwr.ctc import greedy_text
+from hwr.decoding.ctc import greedy_text
 from hwr.network.crnn import PRECISIONS, build_model
 from hwr.network.ctc_loss import ctc_loss
 from hwr.preprocess import prepare

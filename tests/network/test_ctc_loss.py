@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_ctc import enumerate_labels
 
-from hwr.ctc import log_probability
+from hwr.decoding.ctc import log_probability
 from hwr.network.ctc_loss import ctc_loss, portable_ctc_loss
 
 LABELS = np.array([[1, 2, 0], [2, 2, 0], [1, 0, 0], [0, 0, 0]], np.int32)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from helpers import ROOT, TINY, write_word
 
-from hwr.ctc import greedy_text
 from hwr.data.dataset import SPLITS, open_dataset
+from hwr.decoding.ctc import greedy_text
 from hwr.defaults import MODEL, SAMPLES
 from hwr.image import load_image
 from hwr.network.engine import BATCH, Engine, KerasEngine, OnnxEngine, batches_by_width, load_engine

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, load_model_from_string
 
+from hwr.decoding.language_model import PRIOR, Prior, PriorError
 from hwr.defaults import MODEL
 from hwr.network.model_folder import ModelFolderError, content_sha256, load_spec
-from hwr.prior import PRIOR, Prior, PriorError
 from hwr.recognizer import Recognizer
 
 Damage = Callable[[Path], object]

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from hwr.alignment import CUT
 from hwr.arrays import Doubles
 from hwr.atomic_file import write_text
+from hwr.decoding.alignment import CUT
+from hwr.decoding.lexicon import Evidence
 from hwr.letter import Candidate
-from hwr.names import Evidence
 from hwr.network.model_folder import CONFIG, ModelFolderError, content_sha256, read_json
 from hwr.reading import SURE
 
@@ -37,11 +37,11 @@ class Confidence:
         name: a weight for each of FEATURES, of readings without a prior; none where nothing was
             fitted: the probability is then the network's own.
         name_with_prior: the same, of readings with the prior.
-        weight, reward: what the prior counts in the beam; see `hwr.prior.Prior.fused`.
+        weight, reward: what the prior counts in the beam; see `hwr.decoding.language_model.Prior.fused`.
         prior: whether readings use the prior unless told otherwise.
         evidence: what the names of a roster count.
         sure: from this confidence on a reading is called sure.
-        cut: where letters meet between their peaks; see `hwr.alignment.edges`.
+        cut: where letters meet between their peaks; see `hwr.decoding.alignment.edges`.
         fitted_on: number of pictures by the name of their dataset.
     """
 

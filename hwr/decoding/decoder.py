@@ -8,15 +8,15 @@ from typing import Literal
 
 import numpy as np
 
-from hwr.alignment import place
 from hwr.alphabet import Alphabet
 from hwr.arrays import Floats, Grey
-from hwr.beam import WIDTH, beam
-from hwr.confidence import Confidence
-from hwr.ctc import Condensed, greedy_text, log_probability, log_softmax
+from hwr.decoding.alignment import place
+from hwr.decoding.beam import WIDTH, beam
+from hwr.decoding.confidence import Confidence
+from hwr.decoding.ctc import Condensed, greedy_text, log_probability, log_softmax
+from hwr.decoding.language_model import PRIOR, Prior
+from hwr.decoding.lexicon import LISTED, Roster
 from hwr.letter import Candidate, Letter, Timeline
-from hwr.names import LISTED, Roster
-from hwr.prior import PRIOR, Prior
 
 #: Candidates that a reading shows.
 SHOWN = 5
@@ -135,7 +135,7 @@ class Decoder:
 
         Raises:
             ValueError: a prior is asked for that has another alphabet.
-            hwr.prior.PriorError: the prior that comes with the project cannot be used.
+            hwr.decoding.language_model.PriorError: the prior that comes with the project cannot be used.
         """
         if choice is False or (choice == "auto" and not self.confidence.prior):
             return None

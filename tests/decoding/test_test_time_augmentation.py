@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from helpers import write_word
 
-from hwr.confidence import Confidence
 from hwr.data.dataset import open_dataset
-from hwr.decoder import Decoder
+from hwr.decoding.confidence import Confidence
+from hwr.decoding.decoder import Decoder
+from hwr.decoding.test_time_augmentation import VIEWS, View, blend
 from hwr.defaults import SAMPLES
 from hwr.preprocess import prepare
 from hwr.recognizer import Recognizer
 from hwr.spec import Spec
-from hwr.views import VIEWS, View, blend
 
 SPEC = Spec()
 IMAGE = prepare(write_word("MARTIN"), SPEC).image

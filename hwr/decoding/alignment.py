@@ -9,7 +9,13 @@ import numpy as np
 
 from hwr.alphabet import BLANK, Alphabet, frames_needed
 from hwr.arrays import Doubles, Floats, Grey
-from hwr.ctc import Condensed, check_logits, extended_states, log_probabilities, log_softmax
+from hwr.decoding.ctc import (
+    Condensed,
+    check_logits,
+    extended_states,
+    log_probabilities,
+    log_softmax,
+)
 from hwr.letter import Letter
 from hwr.spec import COLUMNS_PER_STEP
 

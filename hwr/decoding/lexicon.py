@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet, UnknownCharacterError, fold
 from hwr.arrays import Doubles, Floats
-from hwr.ctc import SURELY_BLANK, log_probabilities, log_softmax
+from hwr.decoding.ctc import SURELY_BLANK, log_probabilities, log_softmax
 from hwr.letter import Candidate
 from hwr.name_files import read_name_file
 
@@ -206,7 +206,7 @@ class Roster:
 
         Args:
             logits: (T, C).
-            free: what the picture says without the list, by `hwr.ctc.beam`.
+            free: what the picture says without the list, by `hwr.decoding.ctc.beam`.
             evidence: how to weigh the scores.
             listed: probability, before looking, that the name is on the list, 0 to 1; 1 rules
                 out that it is missing.

@@ -37,7 +37,7 @@ class PriorError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class FusedPrior:
-    """A prior with the weight that it has in a beam search; a `hwr.ctc.Automaton`."""
+    """A prior with the weight that it has in a beam search; a `hwr.decoding.ctc.Automaton`."""
 
     start: int
     factors: Doubles

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet
-from hwr.confidence import (
+from hwr.decoding.confidence import (
     FEATURES,
     Confidence,
     fit_choice,
     load_confidence,
     save_confidence,
 )
-from hwr.decoder import Decoder
+from hwr.decoding.decoder import Decoder
+from hwr.decoding.language_model import Prior
+from hwr.decoding.lexicon import Evidence, Roster
 from hwr.letter import Candidate
-from hwr.names import Evidence, Roster
 from hwr.network.model_folder import ModelFolderError, content_sha256
-from hwr.prior import Prior
 
 CANDIDATES = [Candidate("AB", 0.6), Candidate("AA", 0.1)]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from test_ctc import ABC, collapse, enumerate_labels, small_logits, spike
 
-from hwr.alignment import align, edges, place
-from hwr.ctc import Condensed, log_probability, log_softmax
+from hwr.decoding.alignment import align, edges, place
+from hwr.decoding.ctc import Condensed, log_probability, log_softmax
 
 
 def best_alignment(logits: np.ndarray, label: tuple[int, ...]) -> float:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from test_ctc import ABC, enumerate_labels, small_logits, spike
 
 from hwr.alphabet import Alphabet
-from hwr.beam import beam
+from hwr.decoding.beam import beam
 
 
 @settings(deadline=None, max_examples=60)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwr.alphabet import Alphabet
-from hwr.ctc import (
+from hwr.decoding.ctc import (
     SURELY_BLANK,
     Condensed,
     greedy_text,

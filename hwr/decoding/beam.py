@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK, Alphabet
 from hwr.arrays import Doubles, Floats
-from hwr.ctc import SURELY_BLANK, check_logits, log_probabilities, log_softmax
+from hwr.decoding.ctc import SURELY_BLANK, check_logits, log_probabilities, log_softmax
 from hwr.letter import Candidate
 
 #: Prefixes that the beam search keeps.
@@ -37,7 +37,7 @@ class Hypothesis:
 
 
 class Automaton(Protocol):
-    """A prior over texts that is read letter by letter; see `hwr.prior.FusedPrior`."""
+    """A prior over texts that is read letter by letter; see `hwr.decoding.language_model.FusedPrior`."""
 
     @property
     def start(self) -> int:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet
-from hwr.beam import beam
+from hwr.decoding.beam import beam
+from hwr.decoding.language_model import PRIOR, STEP, Prior, PriorError, count_names
 from hwr.name_files import NameFileError
-from hwr.prior import PRIOR, STEP, Prior, PriorError, count_names
 
 AB = Alphabet("AB")
 

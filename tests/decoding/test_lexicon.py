@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet
-from hwr.beam import beam
-from hwr.ctc import log_probabilities
+from hwr.decoding.beam import beam
+from hwr.decoding.ctc import log_probabilities
+from hwr.decoding.lexicon import Evidence, Roster, RosterError
 from hwr.letter import Candidate
 from hwr.name_files import NameFileError
-from hwr.names import Evidence, Roster, RosterError
 
 ABC = Alphabet(" '-ABCDE")
 

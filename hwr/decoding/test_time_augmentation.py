@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from hwr.arrays import Doubles, Floats, Grey
-from hwr.ctc import log_softmax
+from hwr.decoding.ctc import log_softmax
 
 
 @dataclass(frozen=True)

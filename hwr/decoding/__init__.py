@@ -1,0 +1,1 @@
+"""From logits to names, letters and confidence."""
