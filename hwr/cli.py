@@ -466,8 +466,8 @@ def list_samples(args: argparse.Namespace) -> int:
 def cut_letters(args: argparse.Namespace) -> int:
     """Write a bank of letters."""
     from hwr.defaults import default_model
-    from hwr.harvest import harvest_letters
     from hwr.recognizer import Recognizer
+    from hwr.recombination.extract import harvest_letters
 
     recognizer = Recognizer.load(args.model or default_model())
     bank, shift = harvest_letters(recognizer, args.data, args.out, singles=args.singles)
@@ -481,8 +481,8 @@ def cut_letters(args: argparse.Namespace) -> int:
 def cut_words(args: argparse.Namespace) -> int:
     """Write the words of lines as a dataset."""
     from hwr.defaults import default_model
-    from hwr.harvest import harvest_words
     from hwr.recognizer import Recognizer
+    from hwr.recombination.extract import harvest_words
 
     recognizer = Recognizer.load(args.model or default_model())
     count = harvest_words(recognizer, args.data, args.out, args.shift)
@@ -493,8 +493,8 @@ def cut_words(args: argparse.Namespace) -> int:
 def cut_pieces(args: argparse.Namespace) -> int:
     """Write pieces of words as a dataset."""
     from hwr.defaults import default_model
-    from hwr.harvest import harvest_pieces
     from hwr.recognizer import Recognizer
+    from hwr.recombination.extract import harvest_pieces
 
     recognizer = Recognizer.load(args.model or default_model())
     count = harvest_pieces(recognizer, args.data, args.out, args.seed)

@@ -30,7 +30,7 @@ from hwr.network.model_folder import (
     read_json,
     save_model,
 )
-from hwr.recombination import RecombinedSource
+from hwr.recombination.recombine import RecombinedSource
 from hwr.spec import Spec
 from hwr.synthesis.source import SyntheticSource
 from hwr.training import Plan, Progress, Trainer
@@ -269,7 +269,7 @@ def _batches(
 
 
 def _recombined(recipe: Recipe, spec: Spec) -> RecombinedSource:
-    from hwr.letters import LetterBank
+    from hwr.recombination.letter_bank import LetterBank
     from hwr.synthesis.names import NAMES, name_weights, read_names
 
     assert recipe.letters is not None

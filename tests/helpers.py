@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hwr.letters import LetterBank, collect, cut_letters
+from hwr.recombination.letter_bank import LetterBank, collect, cut_letters
 from hwr.spec import Spec
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwr.ink_shift import ink_shift
+from hwr.recombination.ink_shift import ink_shift
 
 
 def test_ink_shift_is_measured_on_letters_that_stand_alone() -> None:

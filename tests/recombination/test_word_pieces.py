@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwr.word_pieces import LONGEST, SHORTEST, Piece, cut_pieces
+from hwr.recombination.word_pieces import LONGEST, SHORTEST, Piece, cut_pieces
 
 
 def pieces(text: str, seed: int = 0, image: np.ndarray | None = None) -> list[Piece]:

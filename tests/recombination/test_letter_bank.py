@@ -8,8 +8,8 @@ import pytest
 from helpers import bank_of, write_letters
 
 from hwr.alphabet import Alphabet
-from hwr.letters import LetterBank, cut_letters, read_singles
-from hwr.recombination import RecombinedSource
+from hwr.recombination.letter_bank import LetterBank, cut_letters, read_singles
+from hwr.recombination.recombine import RecombinedSource
 from hwr.spec import Spec
 
 SPEC = Spec()

@@ -10,9 +10,9 @@ import pytest
 from hwr.alphabet import Alphabet
 from hwr.data.dataset import open_dataset, share_out
 from hwr.decoding.decoder import Decoder
-from hwr.harvest import harvest_letters, harvest_pieces, harvest_words
-from hwr.letters import LetterBank
 from hwr.preprocess import pad, prepare
+from hwr.recombination.extract import harvest_letters, harvest_pieces, harvest_words
+from hwr.recombination.letter_bank import LetterBank
 from hwr.spec import Spec
 
 SPEC = Spec()

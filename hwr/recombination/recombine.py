@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import fold, frames_needed
 from hwr.arrays import Grey
-from hwr.letters import LetterBank
+from hwr.recombination.letter_bank import LetterBank
 from hwr.spec import COLUMNS_PER_STEP, Spec
 
 #: Letters drawn at random, of which the one most like the hand of the name is taken.

@@ -20,14 +20,14 @@ from hwr.data.prepared_cache import prepare_dataset
 from hwr.decoding.alignment import align, peaks
 from hwr.decoding.ctc import greedy_text, log_probability
 from hwr.image import ImageError, load_image
-from hwr.ink_shift import ink_shift
-from hwr.letters import LetterBank, Letters, collect, cut_letters, read_singles
-from hwr.line_words import cut_words
 from hwr.network.engine import batches_by_width
 from hwr.preprocess import prepare
 from hwr.recognizer import Recognizer
+from hwr.recombination.ink_shift import ink_shift
+from hwr.recombination.letter_bank import LetterBank, Letters, collect, cut_letters, read_singles
+from hwr.recombination.line_words import cut_words
+from hwr.recombination.word_pieces import cut_pieces
 from hwr.spec import COLUMNS_PER_STEP
-from hwr.word_pieces import cut_pieces
 
 #: A name that the model finds less probable (log) is mislabelled, or misaligned.
 LEAST_LOG_PROBABILITY = -2.5
@@ -56,7 +56,7 @@ def harvest_letters(
     Pictures that are set aside or belong to other splits are never opened.
 
     Args:
-        singles: NumPy archive of single letters, see `hwr.letters.read_singles`.
+        singles: NumPy archive of single letters, see `hwr.recombination.letter_bank.read_singles`.
 
     Returns:
         The bank, and how many columns right of its emission a letter's ink lies.
@@ -101,7 +101,7 @@ def harvest_words(recognizer: Recognizer, folder: Path, out: Path, shift: float)
     The words are written as `labels.csv` beside `images/`, with the writers of the lines.
 
     Args:
-        shift: see `hwr.ink_shift`.
+        shift: see `hwr.recombination.ink_shift`.
 
     Returns:
         The number of words.

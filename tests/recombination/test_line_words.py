@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet, fold
-from hwr.line_words import cut_words
+from hwr.recombination.line_words import cut_words
 
 ALPHABET = Alphabet()
 SHIFT = 8.0

@@ -1,0 +1,1 @@
+"""Real letters and pieces of words, cut out and set anew."""
