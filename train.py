@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
     from hwr.image import ImageError
     from hwr.name_files import weighted_path
     from hwr.network.model_folder import ModelFolderError
-    from hwr.recipe import Recipe, train
+    from hwr.training.recipe import Recipe, train
 
     data = [weighted_path(entry, 1.0) for entry in args.data]
     letters, recombined = weighted_path(args.letters, 0.3) if args.letters else (None, 0.0)

@@ -22,16 +22,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from rapidfuzz.distance.Levenshtein import distance
 
-import hwr.recipe
-import hwr.training
+import hwr.training.recipe
+import hwr.training.trainer
 from hwr.atomic_file import write_text
 from hwr.data.augment import Strength
 from hwr.data.dataset import open_dataset
 from hwr.data.prepared_cache import prepare_dataset
 from hwr.metrics import rate_interval, wilson_interval
 from hwr.network.model_folder import load_model
-from hwr.recipe import Recipe, train
-from hwr.training import WeightAverage, read_greedily
+from hwr.training.recipe import Recipe, train
+from hwr.training.trainer import WeightAverage, read_greedily
 
 #: What is trained and validated on, and the weights of the recipe.
 SETS = {"kaggle_names": 4.2, "dhsd": 2.0, "copiste_words": 2.6}
@@ -53,17 +53,17 @@ def _real_only(recipe: Recipe) -> Recipe:
 
 
 def _without_pen(recipe: Recipe) -> Recipe:
-    hwr.recipe.Strength = partial(Strength, pen=0.0)
+    hwr.training.recipe.Strength = partial(Strength, pen=0.0)
     return recipe
 
 
 def _without_shortcut(recipe: Recipe) -> Recipe:
-    hwr.training.SHORTCUT_WEIGHT = 0.0
+    hwr.training.trainer.SHORTCUT_WEIGHT = 0.0
     return recipe
 
 
 def _without_average(recipe: Recipe) -> Recipe:
-    hwr.training.WeightAverage = partial(WeightAverage, momentum=0.0)
+    hwr.training.trainer.WeightAverage = partial(WeightAverage, momentum=0.0)
     return recipe
 
 

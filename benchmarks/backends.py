@@ -82,7 +82,7 @@ def train(work: Path, backend: str, args: argparse.Namespace) -> None:
     from hwr.data.loader import stream
     from hwr.data.prepared_cache import prepare_dataset
     from hwr.network.model_folder import load_model, save_model
-    from hwr.training import Plan, Trainer
+    from hwr.training.trainer import Plan, Trainer
 
     spec = small_spec()
     folder = work / backend

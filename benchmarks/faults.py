@@ -187,8 +187,8 @@ def check_sets(folder: Path) -> None:
 
 def train(folder: Path) -> None:
     """Train a tiny network for ever, from where it stands; write down where that is."""
-    from hwr import recipe
-    from hwr.training import Trainer
+    from hwr.training import recipe
+    from hwr.training.trainer import Trainer
 
     def show(trainer: Trainer, *_: object) -> None:
         # In one call: a kill leaves the whole number or the one before.
@@ -303,8 +303,8 @@ def kills(args: argparse.Namespace) -> int:
             done[name] += 1
             print(f"{number + 1}: {name}: whole", flush=True)
         if args.training:
-            import hwr.recipe
-            import hwr.training  # noqa: F401 - once, not in every process
+            import hwr.training.recipe
+            import hwr.training.trainer  # noqa: F401 - once, not in every process
 
             job = Job(train, partial(check_training, last=last), args.seconds, images_shown)
             folder = Path(scratch) / "train"

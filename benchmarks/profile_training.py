@@ -28,7 +28,7 @@ from hwr.defaults import default_model
 from hwr.network.ctc_loss import compile_whole_step, ctc_loss
 from hwr.network.model_folder import load_spec
 from hwr.spec import Spec
-from hwr.training import SHORTCUT_WEIGHT
+from hwr.training.trainer import SHORTCUT_WEIGHT
 
 Step = Callable[[], float]
 

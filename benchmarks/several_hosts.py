@@ -35,7 +35,7 @@ ROOT = Path(__file__).parent.parent
 #: Largest difference of a loss between the runs.
 TOLERANCE = 1e-3
 
-#: Seconds within which the processes that are left end, see `hwr.hosts.SILENCE`.
+#: Seconds within which the processes that are left end, see `hwr.training.peers.SILENCE`.
 PROMISE = 30.0
 
 NAMES = ("ANNA", "LEO", "IDA", "TOM", "EVA", "LUC", "MAX", "ELLA")

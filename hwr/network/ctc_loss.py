@@ -1,6 +1,6 @@
 """The CTC loss, with a faster equal path on TensorFlow.
 
-This module, `hwr.network.fast_layers` and `hwr.hosts` alone know which Keras backend runs.
+This module, `hwr.network.fast_layers` and `hwr.training.peers` alone know which Keras backend runs.
 """
 
 from __future__ import annotations

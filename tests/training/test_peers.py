@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from helpers import free_port
 
-from hwr.hosts import Hosts, HostsError, address_parts, together
+from hwr.training.peers import Hosts, HostsError, address_parts, together
 
 
 def job(count: int, lost: list[tuple[int, str]], silence: float = 5.0) -> list[Hosts]:

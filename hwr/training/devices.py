@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from hwr.hosts import Hosts, HostsError
+from hwr.training.peers import Hosts, HostsError
 
 
 def check_backend() -> None:
@@ -41,7 +41,7 @@ def join(hosts: Hosts) -> None:
 
     # XLA has no sums over several CPUs of its own; accelerators bring theirs (NCCL).
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    # Ctrl-C and SIGTERM end a run after its present step, see `hwr.training`.
+    # Ctrl-C and SIGTERM end a run after its present step, see `hwr.training.trainer`.
     jax.config.update("jax_enable_preemption_service", False)
     coordinator = hosts.addresses[0]
     _outlive_abort()
@@ -57,7 +57,7 @@ def join(hosts: Hosts) -> None:
 
 
 def _outlive_abort() -> None:
-    """Delay the end of a process that JAX aborts, so that `hwr.hosts` can say the reason.
+    """Delay the end of a process that JAX aborts, so that `hwr.training.peers` can say the reason.
 
     When the first process is lost, JAX in the others aborts within milliseconds, with many lines
     that do not name it, and allows no other reaction (JAX 0.10: its callback for that ends in

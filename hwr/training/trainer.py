@@ -24,13 +24,13 @@ from hwr.atomic_file import replacing, write_text
 from hwr.data.batches import Batch
 from hwr.data.prepared_cache import PreparedSet
 from hwr.decoding.ctc import greedy_text
-from hwr.devices import from_first, put
-from hwr.hosts import Hosts
 from hwr.metrics import Score, score
 from hwr.network.crnn import build_model
 from hwr.network.ctc_loss import compile_whole_step, compiles_every_shape, ctc_loss
 from hwr.network.engine import batches_by_width
 from hwr.spec import Spec
+from hwr.training.devices import from_first, put
+from hwr.training.peers import Hosts
 
 #: Share of the loss that comes from the shortcut head.
 SHORTCUT_WEIGHT = 0.1

@@ -12,13 +12,12 @@ from typing import Any
 
 import keras
 
-from hwr import __version__, devices
+from hwr import __version__
 from hwr.data.augment import Strength
 from hwr.data.batches import Batches, PreparedSource, Source
 from hwr.data.dataset import DatasetError, corrected, count_reasons, open_dataset, share_out
 from hwr.data.loader import stream
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
-from hwr.hosts import Hosts, HostsError, together
 from hwr.metrics import Score
 from hwr.network.ctc_loss import compiles_every_shape
 from hwr.network.model_card import model_card
@@ -33,7 +32,9 @@ from hwr.network.model_folder import (
 from hwr.recombination.recombine import RecombinedSource
 from hwr.spec import Spec
 from hwr.synthesis.source import SyntheticSource
-from hwr.training import Plan, Progress, Trainer
+from hwr.training import devices
+from hwr.training.peers import Hosts, HostsError, together
+from hwr.training.trainer import Plan, Progress, Trainer
 
 #: Share of the drawn pictures that hold no name, so that prompts and ruling read as empty.
 EMPTY_SHARE = 0.08

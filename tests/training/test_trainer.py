@@ -23,10 +23,10 @@ from hwr.data.dataset import open_dataset, share_out
 from hwr.data.loader import stream
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.network.model_folder import load_model
-from hwr.recipe import Recipe, train
 from hwr.spec import Spec
 from hwr.synthesis.names import name_weights, read_names
-from hwr.training import Plan, Trainer
+from hwr.training.recipe import Recipe, train
+from hwr.training.trainer import Plan, Trainer
 
 NAMES = ["ANNA", "LEO", "IDA", "TOM", "EVA", "PAUL", "NINA", "LUC", "MAX", "ELLA"]
 
