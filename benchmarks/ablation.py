@@ -28,7 +28,7 @@ from hwr.atomic_file import write_text
 from hwr.data.augment import Strength
 from hwr.data.dataset import open_dataset
 from hwr.data.prepared_cache import prepare_dataset
-from hwr.metrics import rate_interval, wilson_interval
+from hwr.evaluation.metrics import rate_interval, wilson_interval
 from hwr.network.model_folder import load_model
 from hwr.training.recipe import Recipe, train
 from hwr.training.trainer import WeightAverage, read_greedily

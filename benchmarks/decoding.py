@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from hwr.calibration import Case, read_cases
 from hwr.data.dataset import open_dataset
 from hwr.decoding.beam import beam
 from hwr.decoding.ctc import greedy_text
 from hwr.decoding.decoder import Decoder
 from hwr.decoding.language_model import Prior
 from hwr.decoding.lexicon import Roster
+from hwr.evaluation.calibration import Case, read_cases
 
 #: Milliseconds that each way may take.
 LIMITS = {

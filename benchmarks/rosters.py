@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import Alphabet
-from hwr.calibration import Case, read_cases
 from hwr.data.dataset import open_dataset
 from hwr.decoding.ctc import Condensed
 from hwr.decoding.decoder import Decoder, Decoding
 from hwr.decoding.language_model import count_names
 from hwr.decoding.lexicon import Match, Roster
-from hwr.evaluation import nearest, plain_hyphens, read_gold
-from hwr.metrics import wilson_interval
+from hwr.evaluation.calibration import Case, read_cases
+from hwr.evaluation.evaluate import nearest, plain_hyphens, read_gold
+from hwr.evaluation.metrics import wilson_interval
 
 SIZES = (30, 1_000, 50_000)
 BINS = 10

@@ -29,8 +29,8 @@ from hwr.alphabet import fold
 from hwr.atomic_file import write_text
 from hwr.data.dataset import open_dataset
 from hwr.defaults import default_data, default_model
-from hwr.evaluation import Gold, nearest, plain_hyphens, read_gold
-from hwr.metrics import score
+from hwr.evaluation.evaluate import Gold, nearest, plain_hyphens, read_gold
+from hwr.evaluation.metrics import score
 from hwr.network.model_folder import ONNX_FILES, load_spec
 
 HERE = Path(__file__).resolve().parent

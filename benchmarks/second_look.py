@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks.rosters import calibration_error
 from hwr.data.dataset import REMARKS, Sample, open_dataset, share_out
-from hwr.evaluation import nearest, plain_hyphens, read_gold
-from hwr.metrics import score
+from hwr.evaluation.evaluate import nearest, plain_hyphens, read_gold
+from hwr.evaluation.metrics import score
 from hwr.reading import Reading
 from hwr.recognizer import Recognizer
 

@@ -13,8 +13,8 @@ from hwr.transcribe_command import add_transcribe
 
 if TYPE_CHECKING:
     from hwr.decoding.decoder import PriorChoice
-    from hwr.evaluation import Evaluation
-    from hwr.metrics import Score
+    from hwr.evaluation.evaluate import Evaluation
+    from hwr.evaluation.metrics import Score
     from hwr.recognizer import Recognizer
 
 
@@ -294,11 +294,11 @@ def _draw(recognizer: Recognizer, files: list[str], out: Path, **options: Any) -
 
 def calibrate_model(args: argparse.Namespace) -> int:
     """Fit everything about doubt and store it in the model folder."""
-    from hwr.calibration import calibrate
     from hwr.data.dataset import open_dataset
     from hwr.decoding.confidence import save_confidence
     from hwr.decoding.language_model import PRIOR, Prior
     from hwr.defaults import default_model
+    from hwr.evaluation.calibration import calibrate
     from hwr.network.engine import load_engine
     from hwr.recognizer import Recognizer
 
@@ -361,10 +361,10 @@ def evaluate_split(args: argparse.Namespace) -> int:
     from hwr.alphabet import fold
     from hwr.data.dataset import open_dataset
     from hwr.defaults import default_data, default_model
-    from hwr.empty_fields import read_empty_fields
-    from hwr.evaluation import evaluate, read_gold
+    from hwr.evaluation.empty_fields import read_empty_fields
+    from hwr.evaluation.evaluate import evaluate, read_gold
+    from hwr.evaluation.report import record, summarise, training_labels, write_report
     from hwr.recognizer import Recognizer
-    from hwr.report import record, summarise, training_labels, write_report
     from hwr.synthesis.names import read_names
 
     gold = read_gold(args.gold) if args.gold else None

@@ -18,7 +18,7 @@ from hwr.data.batches import Batches, PreparedSource, Source
 from hwr.data.dataset import DatasetError, corrected, count_reasons, open_dataset, share_out
 from hwr.data.loader import stream
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
-from hwr.metrics import Score
+from hwr.evaluation.metrics import Score
 from hwr.network.ctc_loss import compiles_every_shape
 from hwr.network.model_card import model_card
 from hwr.network.model_folder import (

@@ -24,7 +24,7 @@ from hwr.atomic_file import replacing, write_text
 from hwr.data.batches import Batch
 from hwr.data.prepared_cache import PreparedSet
 from hwr.decoding.ctc import greedy_text
-from hwr.metrics import Score, score
+from hwr.evaluation.metrics import Score, score
 from hwr.network.crnn import build_model
 from hwr.network.ctc_loss import compile_whole_step, compiles_every_shape, ctc_loss
 from hwr.network.engine import batches_by_width

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hwr.metrics import score
+from hwr.evaluation.metrics import score
 from hwr.network.model_card import model_card
 from hwr.spec import Spec
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from hwr.evaluation.metrics import wilson_interval
 from hwr.image import ImageError
-from hwr.metrics import wilson_interval
 from hwr.recognizer import Recognizer
 from hwr.synthesis.render import draw_nothing
 from hwr.synthesis.writer import Hand

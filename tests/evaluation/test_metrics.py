@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hwr.metrics import (
+from hwr.evaluation.metrics import (
     Bin,
     Confusion,
     Coverage,

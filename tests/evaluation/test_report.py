@@ -11,10 +11,10 @@ from helpers import write_folder, write_word
 
 from hwr.alphabet import Alphabet
 from hwr.data.dataset import Dataset, open_dataset
-from hwr.evaluation import Evaluation, Row
-from hwr.metrics import score
+from hwr.evaluation.evaluate import Evaluation, Row
+from hwr.evaluation.metrics import score
+from hwr.evaluation.report import record, summarise, summary_name, training_labels, write_report
 from hwr.network.model_folder import CARD, METRICS, WEIGHTS, ModelFolderError
-from hwr.report import record, summarise, summary_name, training_labels, write_report
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hwr.alphabet import fold
 from hwr.data.dataset import Sample
-from hwr.slices import make_slices
+from hwr.evaluation.slices import make_slices
 
 
 def samples(*labels: str) -> list[Sample]:

@@ -11,7 +11,7 @@ is not validation. Shares are in 0..1, intervals are of 95 %. A summary holds
 
     split, reading          "validation"; "greedy, no list of names"
     n, exact, exact_low, exact_high, cer, cer_low, cer_high, substitutions, insertions,
-    deletions, positional   the fields of `hwr.metrics.Score`; the three kinds of edits as counts
+    deletions, positional   the fields of `hwr.evaluation.metrics.Score`; the three kinds of edits as counts
     dropped                 {reason: count}
     reliability             [{low, high, n, confidence, accuracy}], bins of confidence with
                             their mean confidence and share of right names; empty bins left out
@@ -31,7 +31,7 @@ is not validation. Shares are in 0..1, intervals are of 95 %. A summary holds
     gold                    only with re-read labels: the fields of a score, dropped, reliability,
                             ece, coverage, aurc and coverage_at, against those labels
 
-What `hwr.empty_fields` returns stands beside "evaluation" as "empty_fields", if it was measured.
+What `hwr.evaluation.empty_fields` returns stands beside "evaluation" as "empty_fields", if it was measured.
 
 In report.json alone stand
 
@@ -55,9 +55,8 @@ from rapidfuzz.distance import Levenshtein
 from hwr.alphabet import Alphabet
 from hwr.atomic_file import write_text
 from hwr.data.dataset import Dataset, DatasetError, open_dataset
-from hwr.evaluation import Evaluation, Row
-from hwr.image import load_image
-from hwr.metrics import (
+from hwr.evaluation.evaluate import Evaluation, Row
+from hwr.evaluation.metrics import (
     Coverage,
     calibration_error,
     confusions,
@@ -67,6 +66,9 @@ from hwr.metrics import (
     risk_area,
     score,
 )
+from hwr.evaluation.report_html import report_page
+from hwr.evaluation.slices import make_slices
+from hwr.image import load_image
 from hwr.network.model_card import model_card
 from hwr.network.model_folder import (
     METRICS,
@@ -75,8 +77,6 @@ from hwr.network.model_folder import (
     read_json,
     write_metrics,
 )
-from hwr.report_page import report_page
-from hwr.slices import make_slices
 
 Summary = dict[str, Any]
 

@@ -14,8 +14,8 @@ from rapidfuzz.distance import Levenshtein
 
 from hwr.alphabet import fold
 from hwr.data.dataset import REMARKS, Dataset, DatasetError, Sample
+from hwr.evaluation.metrics import Score, score
 from hwr.image import ImageError
-from hwr.metrics import Score, score
 from hwr.recognizer import Recognizer
 
 #: By file name, every text that the ink allows.

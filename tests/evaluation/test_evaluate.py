@@ -8,7 +8,7 @@ from helpers import write_folder
 
 from hwr.alphabet import Alphabet
 from hwr.data.dataset import Dataset, DatasetError, open_dataset
-from hwr.evaluation import evaluate, nearest, plain_hyphens, read_gold
+from hwr.evaluation.evaluate import evaluate, nearest, plain_hyphens, read_gold
 from hwr.image import ImageError
 from hwr.reading import Reading
 

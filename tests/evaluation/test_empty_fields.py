@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hwr.empty_fields import read_empty_fields
+from hwr.evaluation.empty_fields import read_empty_fields
 from hwr.reading import Reading
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import cv2
 from rapidfuzz.distance import Levenshtein
 
-from hwr.charts import (
+from hwr.evaluation.metrics import Bin, Confusion, Coverage
+from hwr.evaluation.svg_charts import (
     confusion_chart,
     coverage_chart,
     describe,
@@ -19,7 +20,6 @@ from hwr.charts import (
     reliability_chart,
 )
 from hwr.image import ImageError, load_image
-from hwr.metrics import Bin, Confusion, Coverage
 
 Summary = dict[str, Any]
 
@@ -34,7 +34,7 @@ def report_page(summary: Summary, name: str, pictures: Mapping[int, Path]) -> st
     """Return the report as one HTML page with its pictures in it.
 
     Args:
-        summary: see `hwr.report`.
+        summary: see `hwr.evaluation.report`.
         name: of what was read.
         pictures: by index, where the pictures of the errors lie.
     """

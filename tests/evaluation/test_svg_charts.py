@@ -4,7 +4,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from hwr.charts import (
+from hwr.evaluation.metrics import Bin, Confusion, Coverage
+from hwr.evaluation.svg_charts import (
     LEFT,
     SIDE,
     confusion_chart,
@@ -13,7 +14,6 @@ from hwr.charts import (
     interval_chart,
     reliability_chart,
 )
-from hwr.metrics import Bin, Confusion, Coverage
 
 
 def test_points_stand_where_their_numbers_are() -> None:

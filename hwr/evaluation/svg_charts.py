@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from hwr.metrics import Bin, Confusion, Coverage
+from hwr.evaluation.metrics import Bin, Confusion, Coverage
 
 #: Size of the plotting area, and the room for labels on its left and below, in pixels.
 SIDE = 300

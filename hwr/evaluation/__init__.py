@@ -1,0 +1,1 @@
+"""How well and how surely a model reads."""
