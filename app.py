@@ -131,7 +131,7 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
     from gradio.utils import get_upload_folder
     from starlette.middleware import Middleware
 
-    from hwr.archive import MAX_ARCHIVE
+    from hwr.bulk.zip_archive import MAX_ARCHIVE
     from hwr.ui.guard import Guard, own_names
     from hwr.ui.look import HEAD, SCRIPT, STYLE, theme
     from hwr.ui.page import READERS

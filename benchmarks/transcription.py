@@ -32,11 +32,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import cv2
 import numpy as np
 
-from hwr.sources import list_entries
+from hwr.bulk.part_files import Row, find_parts, read_transcript
+from hwr.bulk.sources import list_entries
 from hwr.synthesis.names import NAMES, compose_name
 from hwr.synthesis.render import draw_name
 from hwr.synthesis.writer import Hand
-from hwr.transcript import Row, find_parts, read_transcript
 
 ROOT = Path(__file__).resolve().parent.parent
 

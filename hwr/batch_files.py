@@ -10,9 +10,9 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from hwr.archive import PICTURES, ArchiveError
 from hwr.atomic_file import replacing
 from hwr.batch_reading import Row
+from hwr.bulk.zip_archive import PICTURES, ArchiveError
 
 COLUMNS = ("FILENAME", "IDENTITY", "CONFIDENCE", "VERDICT", "CHECKED", "PROBLEM")
 

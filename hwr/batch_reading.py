@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.archive import ArchiveError, is_archive, list_members, read_member, read_members
+from hwr.bulk.zip_archive import ArchiveError, is_archive, list_members, read_member, read_members
 from hwr.image import ImageError, Picture, load_image
 from hwr.preprocess import reduce
 from hwr.reading import Reading

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hwr.bulk.transcribe import Progress, ReadAll
     from hwr.decoding.decoder import PriorChoice
-    from hwr.transcription import Progress, ReadAll
 
 #: Exit code of a run that was interrupted, as shells count it (128 + SIGINT).
 INTERRUPTED = 130
@@ -61,10 +61,10 @@ def add_transcribe(commands: Any, parents: list[argparse.ArgumentParser]) -> Non
 
 def transcribe_sources(args: argparse.Namespace) -> int:
     """Read all pictures of the sources; exit code 130 where that was interrupted."""
-    from hwr.bulk_reader import Settings
+    from hwr.bulk.transcribe import read_locally, transcribe
+    from hwr.bulk.unit_reader import Settings
     from hwr.defaults import default_model
     from hwr.name_files import read_name_file
-    from hwr.transcription import read_locally, transcribe
 
     if args.workers is not None and args.workers < 1:
         raise ValueError(f"--workers is at least 1. Received: {args.workers}")
@@ -106,7 +106,7 @@ def transcribe_sources(args: argparse.Namespace) -> int:
 
 def _on_cluster(args: argparse.Namespace, settings: Any) -> ReadAll:
     try:
-        from hwr.ray_transcription import read_on_cluster
+        from hwr.bulk.ray_pool import read_on_cluster
     except ImportError as error:
         raise ValueError(
             f"--ray needs Ray ({error}); install it with: pip install -r requirements-scale.txt"
@@ -157,7 +157,7 @@ class _Display:
     """Shows progress on the error stream: one line that changes, or a line now and then."""
 
     def __init__(self) -> None:
-        from hwr.transcription import Progress
+        from hwr.bulk.transcribe import Progress
 
         self.last = Progress()
         self._live = sys.stderr.isatty()

@@ -14,7 +14,6 @@ from typing import Any
 
 import gradio as gr
 
-from hwr.archive import ArchiveError
 from hwr.batch_files import (
     ExportError,
     csv_table,
@@ -33,6 +32,7 @@ from hwr.batch_reading import (
     one_line,
     read_batch,
 )
+from hwr.bulk.zip_archive import ArchiveError
 from hwr.decoding.lexicon import Roster, RosterError
 from hwr.image import ImageError
 from hwr.letter import whole_percent

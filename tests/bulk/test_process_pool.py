@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hwr.bulk.part_files import Row
+from hwr.bulk.process_pool import ReadUnit, WorkerError, read_units
+from hwr.bulk.sources import Entry
 from hwr.parallel import prefetch
-from hwr.sources import Entry
-from hwr.transcript import Row
-from hwr.workers import ReadUnit, WorkerError, read_units
 
 
 def read(notes: Path, entries: Sequence[Entry]) -> list[Row]:
@@ -79,7 +79,7 @@ def test_errors_come_to_the_caller(tmp_path: Path) -> None:
 
 
 def test_processes_that_only_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hwr.workers.DEATHS", 2)
+    monkeypatch.setattr("hwr.bulk.process_pool.DEATHS", 2)
     with pytest.raises(WorkerError, match=r"2 processes ended .* exit code 3; .* fewer --workers"):
         list(read_units(units("a b c"), make_and_die, 1))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hwr.archive import PICTURES, ArchiveError, Member, list_members, read_members
+from hwr.bulk.zip_archive import PICTURES, ArchiveError, Member, list_members, read_members
 
 #: Names of the column of a CSV file that holds paths; else the first column does.
 PATHS = ("path", "file", "filename")

@@ -16,9 +16,9 @@ from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from hwr.bulk.part_files import Row
+from hwr.bulk.sources import Entry
 from hwr.parallel import limit_cores, prefetch, start
-from hwr.sources import Entry
-from hwr.transcript import Row
 
 ReadUnit = Callable[[Sequence[Entry]], list[Row]]
 

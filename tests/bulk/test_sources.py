@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hwr.sources import (
+from hwr.bulk.sources import (
     Entry,
     SourceError,
     check_sources,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hwr import archive
-from hwr.archive import ArchiveError, is_archive, list_members, read_member
+from hwr.bulk import zip_archive as archive
+from hwr.bulk.zip_archive import ArchiveError, is_archive, list_members, read_member
 
 
 def pack(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:

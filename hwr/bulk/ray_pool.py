@@ -27,13 +27,13 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import ray
 from ray.util.annotations import RayDeprecationWarning
 
-from hwr.bulk_reader import BulkReader, Settings
+from hwr.bulk.digest_set import Seen
+from hwr.bulk.part_files import Row
+from hwr.bulk.sources import list_entries
+from hwr.bulk.transcribe import group
+from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.decoding.language_model import PRIOR
 from hwr.parallel import limit_cores
-from hwr.seen import Seen
-from hwr.sources import list_entries
-from hwr.transcript import Row
-from hwr.transcription import group
 
 #: Ends of its process that a unit survives, so that a picture at fault does not end them for ever.
 RETRIES = 5

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwr.bulk.part_files import Row
+from hwr.bulk.sources import Entry
 from hwr.decoding.decoder import PriorChoice
 from hwr.decoding.lexicon import Roster
 from hwr.image import ImageError
 from hwr.reading import Reading
 from hwr.recognizer import Recognizer
-from hwr.sources import Entry
-from hwr.transcript import Row
 
 
 @dataclass(frozen=True)

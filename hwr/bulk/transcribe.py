@@ -15,14 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hwr.bulk_reader import BulkReader, Settings
+from hwr.bulk.digest_set import Seen
+from hwr.bulk.part_files import PART, Format, Row, Transcript
+from hwr.bulk.process_pool import read_units
+from hwr.bulk.sources import Entry, SourceError, check_sources, count_entries, list_entries
+from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.decoding.confidence import CONFIDENCE
 from hwr.network.model_folder import CONFIG
 from hwr.parallel import usable_cores
-from hwr.seen import Seen
-from hwr.sources import Entry, SourceError, check_sources, count_entries, list_entries
-from hwr.transcript import PART, Format, Row, Transcript
-from hwr.workers import read_units
 
 #: Pictures that one process reads together. With 16 a picture took 6 to 10 % more processor time,
 #: with 64 or 256 as much within 5 %; fewer units are less to do for a cluster.
@@ -88,16 +88,16 @@ def transcribe(
     twice has one row.
 
     Args:
-        column, resume, format, part: see `hwr.sources.list_entries`, `hwr.transcript.Transcript`.
+        column, resume, format, part: see `hwr.bulk.sources.list_entries`, `hwr.bulk.part_files.Transcript`.
         read_all: how to read; by default in one process for each core.
         report: called whenever rows came in.
 
     Raises:
-        hwr.sources.SourceError: a source cannot be listed, or there is no picture.
-        hwr.transcript.TranscriptError: the folder cannot be written to as asked.
+        hwr.bulk.sources.SourceError: a source cannot be listed, or there is no picture.
+        hwr.bulk.part_files.TranscriptError: the folder cannot be written to as asked.
         hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
         hwr.decoding.lexicon.RosterError: the roster cannot be used.
-        hwr.workers.WorkerError: processes end again and again.
+        hwr.bulk.process_pool.WorkerError: processes end again and again.
     """
     check_sources(sources, column)
     BulkReader.load(settings)  # what is wrong with them shall be told before anything is written

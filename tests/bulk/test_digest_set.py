@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hwr import seen
-from hwr.seen import Seen
+from hwr.bulk import digest_set as seen
+from hwr.bulk.digest_set import Seen
 
 
 @pytest.mark.parametrize("recent", [0, 3, 1000], ids=["all sorted", "some", "none"])

@@ -16,18 +16,18 @@ import cv2
 import pytest
 from helpers import ROOT, heed_interrupts, write_word
 
-from hwr import transcription
-from hwr.bulk_reader import BulkReader, Settings
+from hwr.bulk import transcribe as transcription
+from hwr.bulk.digest_set import Seen
+from hwr.bulk.part_files import Row, Transcript, find_parts, read_transcript
+from hwr.bulk.sources import Entry, SourceError, list_entries
+from hwr.bulk.transcribe import Progress, group, transcribe
+from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.cli import main
 from hwr.decoding.lexicon import RosterError
 from hwr.defaults import MODEL
 from hwr.network.model_folder import ModelFolderError
 from hwr.recognizer import Recognizer
-from hwr.seen import Seen
-from hwr.sources import Entry, SourceError, list_entries
 from hwr.transcribe_command import describe, duration
-from hwr.transcript import Row, Transcript, find_parts, read_transcript
-from hwr.transcription import Progress, group, transcribe
 
 SETTINGS = Settings(MODEL)
 

@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import IO, Any, Literal, Self
 
 from hwr.atomic_file import write_bytes, write_text
+from hwr.bulk.digest_set import Seen
+from hwr.bulk.sources import OUTPUT, Entry, import_pyarrow
 from hwr.image import ImageError
 from hwr.letter import Candidate
 from hwr.reading import Reading
-from hwr.seen import Seen
-from hwr.sources import OUTPUT, Entry, import_pyarrow
 
 if sys.platform != "win32":  # where nothing stops a second run
     import fcntl
@@ -111,7 +111,7 @@ class Transcript:
         Raises:
             TranscriptError: it holds parts and `resume` is not set, or the earlier run was made
                 with something else, or goes on.
-            hwr.sources.SourceError: Parquet is asked for and pyarrow is not there.
+            hwr.bulk.sources.SourceError: Parquet is asked for and pyarrow is not there.
         """
         if part < 1:
             raise TranscriptError(f"A part has at least 1 row. Received: {part}")

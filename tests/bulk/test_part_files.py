@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from hwr.atomic_file import WriteError
+from hwr.bulk.part_files import (
+    Format,
+    Row,
+    Transcript,
+    TranscriptError,
+    find_parts,
+    read_transcript,
+)
 from hwr.letter import Candidate
-from hwr.transcript import Format, Row, Transcript, TranscriptError, find_parts, read_transcript
 
 ROWS = [
     Row("/a.png", "", "LÉO", 0.9, "sure", (Candidate("LÉO", 0.9), Candidate("L,'\"", 0.1))),

@@ -1,0 +1,1 @@
+"""Any number of images, read in parallel into part files."""
