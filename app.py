@@ -104,9 +104,9 @@ def make_page(args: argparse.Namespace) -> gr.Blocks:
     from hwr.network.model_folder import load_spec
     from hwr.recognizer import Recognizer
     from hwr.ui.about import about_model
+    from hwr.ui.background_reader import Reader
     from hwr.ui.page import build
-    from hwr.ui.reader import Reader
-    from hwr.ui.samples import Samples
+    from hwr.ui.tabs.samples import Samples
 
     model = args.model or default_model()
     spec = load_spec(model)
@@ -132,11 +132,11 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
     from starlette.middleware import Middleware
 
     from hwr.bulk.zip_archive import MAX_ARCHIVE
-    from hwr.ui.guard import Guard, own_names
-    from hwr.ui.look import HEAD, SCRIPT, STYLE, theme
     from hwr.ui.page import READERS
-    from hwr.ui.queue import make_steady
-    from hwr.ui.upkeep import VISITORS, upkeep
+    from hwr.ui.server.cleanup import VISITORS, upkeep
+    from hwr.ui.server.gradio_queue import make_steady
+    from hwr.ui.server.request_guard import Guard, own_names
+    from hwr.ui.style import HEAD, SCRIPT, STYLE, theme
 
     if args.mcp and importlib.util.find_spec("mcp") is None:
         raise ValueError("--mcp needs another package; install it with pip install 'gradio[mcp]'.")
@@ -188,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
     from PIL import Image
 
     from hwr.image import MAX_PIXELS
-    from hwr.ui.scratch import scratch, scratch_root
+    from hwr.ui.server.temp_folder import scratch, scratch_root
 
     # Gradio decodes what the pad sends by itself, hwr.image has limits of its own.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses from twice this number on.

@@ -39,8 +39,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import cv2
 import numpy as np
 
-from hwr.batch_files import write_training_folder
-from hwr.batch_reading import Row, Source
 from hwr.data.dataset import open_dataset
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.decoding.confidence import Confidence, load_confidence, save_confidence
@@ -50,6 +48,8 @@ from hwr.network.engine import load_engine
 from hwr.network.model_folder import add_onnx
 from hwr.spec import Spec
 from hwr.synthesis.sample_set import write_samples
+from hwr.ui.batch.files import write_training_folder
+from hwr.ui.batch.rows import Row, Source
 
 TINY = Spec(height=16, max_width=128, width_step=32, filters=(4, 8, 8), features=16, units=16)
 

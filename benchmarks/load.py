@@ -264,7 +264,7 @@ async def _watch(report: Report, server: int, folder: Path, begin: float) -> Non
 
 
 def _size(folder: Path) -> int:
-    from hwr.ui.scratch import size_of
+    from hwr.ui.server.temp_folder import size_of
 
     return size_of(folder)
 
@@ -289,8 +289,8 @@ def _percentiles(seconds: list[float]) -> str:
 @cache
 def _drawing(seed: int) -> str:
     """Return a name in some hand, as the pad sends it."""
-    from hwr.ui.draw import write
-    from hwr.ui.pad import value_of
+    from hwr.ui.tabs.draw import write
+    from hwr.ui.tabs.pad import value_of
 
     return value_of(write("MARTIN", seed))
 

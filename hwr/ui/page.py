@@ -9,26 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from hwr.batch_reading import BatchError, find_pictures, read_batch
 from hwr.data.dataset import SPLITS, DatasetError
 from hwr.decoding.lexicon import RosterError
 from hwr.image import ImageError
 from hwr.ui.about import HOW
-from hwr.ui.batch import Batch, uploaded_files
-from hwr.ui.browse import Browse
-from hwr.ui.draw import Draw
-from hwr.ui.expected import (
-    Expected,
-    checked_roster,
-    expecting,
-    reading_options,
-    reads_as_expected,
-)
-from hwr.ui.listener import listener
-from hwr.ui.model_tab import ModelTab
-from hwr.ui.panel import Panel
-from hwr.ui.reader import Read, ReadMany, one_by_one
-from hwr.ui.record import (
+from hwr.ui.api_types import (
     ReadingRecord,
     RowRecord,
     SampleRecord,
@@ -36,8 +21,23 @@ from hwr.ui.record import (
     row_record,
     sample_record,
 )
-from hwr.ui.samples import Samples
-from hwr.ui.upload import Upload, uploaded
+from hwr.ui.background_reader import Read, ReadMany, one_by_one
+from hwr.ui.batch.rows import BatchError, find_pictures, read_batch
+from hwr.ui.batch.tab import Batch, uploaded_files
+from hwr.ui.options import (
+    Expected,
+    checked_roster,
+    expecting,
+    reading_options,
+    reads_as_expected,
+)
+from hwr.ui.panel import Panel
+from hwr.ui.server.client_alive import listener
+from hwr.ui.tabs.browse import Browse
+from hwr.ui.tabs.draw import Draw
+from hwr.ui.tabs.model import ModelTab
+from hwr.ui.tabs.samples import Samples
+from hwr.ui.tabs.upload import Upload, uploaded
 
 #: One reading at a time: the network uses all cores anyway, and results arrive in the order
 #: in which they were asked for, so that an old one never lands on top of a newer one.

@@ -12,8 +12,8 @@ import gradio as gr
 from hwr.decoding.lexicon import NOT_LISTED, RosterError
 from hwr.letter import Letter, percent, whole_percent
 from hwr.reading import Reading
-from hwr.ui.expected import Expected, expecting
-from hwr.ui.pictures import picture_file
+from hwr.ui.options import Expected, expecting
+from hwr.ui.server.pictures import picture_file
 
 #: Class names of the verdicts in the style sheet.
 _VERDICTS = {"sure": "sure", "please check": "check", "nothing written": "blank"}

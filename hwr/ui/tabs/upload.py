@@ -10,8 +10,8 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from hwr.image import ImageError
+from hwr.ui.background_reader import Read
 from hwr.ui.panel import Panel
-from hwr.ui.reader import Read
 
 #: On a phone the reading is below the fold.
 _SHOW_READING = """(picture) => {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from hwr.batch_reading import Row
 from hwr.data.dataset import Sample
 from hwr.reading import Reading
+from hwr.ui.batch.rows import Row
 
 
 class AlternativeRecord(TypedDict):

@@ -11,15 +11,15 @@ import pytest
 from helpers import write_word
 
 from hwr.alphabet import Alphabet
-from hwr.batch_files import (
+from hwr.data.dataset import open_dataset
+from hwr.ui.batch.files import (
     ExportError,
     csv_table,
     json_lines,
     spreadsheet_table,
     write_training_folder,
 )
-from hwr.batch_reading import Row, Source
-from hwr.data.dataset import open_dataset
+from hwr.ui.batch.rows import Row, Source
 
 FORMULA = '=HYPERLINK("http://x")'
 

@@ -16,13 +16,13 @@ import gradio as gr
 import pytest
 from helpers import write_word
 
-from hwr.batch_reading import CHUNK, Row, Source
 from hwr.image import ImageError, load_image
 from hwr.reading import Reading
-from hwr.ui import batch as batch_module
-from hwr.ui import downloads
-from hwr.ui.batch import Batch, merge, shown, summary, table_of, uploaded_files
-from hwr.ui.downloads import download
+from hwr.ui.batch import tab as batch_module
+from hwr.ui.batch.rows import CHUNK, Row, Source
+from hwr.ui.batch.tab import Batch, merge, shown, summary, table_of, uploaded_files
+from hwr.ui.server import downloads
+from hwr.ui.server.downloads import download
 
 # Of Gradio 6.31: event loops left behind.
 pytestmark = [
@@ -245,7 +245,7 @@ def test_the_training_download_is_refused_until_something_is_checked(uploads: Pa
 
 
 def test_rows_can_be_written_as_json(uploads: Path) -> None:
-    from hwr.ui.record import row_record
+    from hwr.ui.api_types import row_record
 
     assert json.loads(json.dumps(row_record(row(1)))) == {
         "file": "1.png",

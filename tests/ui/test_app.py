@@ -36,14 +36,14 @@ from hwr.preprocess import Step
 from hwr.reading import Reading
 from hwr.synthesis.sample_set import write_samples
 from hwr.ui.about import about_model
-from hwr.ui.browse import Browse
-from hwr.ui.draw import EXAMPLES, Draw, write
-from hwr.ui.expected import expecting, reads_as_expected
-from hwr.ui.pad import picture_of
+from hwr.ui.background_reader import Reader
+from hwr.ui.options import expecting, reads_as_expected
 from hwr.ui.page import build
 from hwr.ui.panel import Panel
-from hwr.ui.reader import Reader
-from hwr.ui.samples import Samples
+from hwr.ui.tabs.browse import Browse
+from hwr.ui.tabs.draw import EXAMPLES, Draw, write
+from hwr.ui.tabs.pad import picture_of
+from hwr.ui.tabs.samples import Samples
 
 # Of Gradio 6.31: event loops left behind (see the end of `address`), and a pandas option.
 pytestmark = [

@@ -13,7 +13,7 @@ import gradio as gr
 from hwr.decoding.lexicon import RosterError
 from hwr.name_files import NameFileError, read_name_file
 from hwr.reading import Reading
-from hwr.ui.reader import Read
+from hwr.ui.background_reader import Read
 
 #: Longest list that the page takes, in characters; about 100,000 names.
 LONGEST = 2_000_000

@@ -41,12 +41,13 @@ from hwr.name_files import NameFileError
 from hwr.preprocess import Step
 from hwr.reading import Reading
 from hwr.synthesis.sample_set import write_samples
-from hwr.ui import batch as batch_tab
-from hwr.ui import expected, guard
+from hwr.ui import options as expected
+from hwr.ui.batch import tab as batch_tab
 from hwr.ui.page import build
-from hwr.ui.samples import Samples
-from hwr.ui.scratch import PREFIX, size_of, sweep
-from hwr.ui.upkeep import forget_unheard, remove_files
+from hwr.ui.server import request_guard as guard
+from hwr.ui.server.cleanup import forget_unheard, remove_files
+from hwr.ui.server.temp_folder import PREFIX, size_of, sweep
+from hwr.ui.tabs.samples import Samples
 
 # Of Gradio 6.31: event loops left behind.
 pytestmark = [
@@ -915,7 +916,7 @@ def test_sessions_and_records_of_events_are_bounded(site: Site) -> None:
 
 def test_the_scratch_folder_goes_with_its_process(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from hwr.ui.scratch import scratch; "
+        "import sys, time; from hwr.ui.server.temp_folder import scratch; "
         "(scratch('uploads') / 'a').write_text('1'); print(scratch('uploads'), flush=True); "
         "time.sleep(60 if len(sys.argv) > 1 else 0)"
     )

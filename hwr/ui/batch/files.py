@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from hwr.atomic_file import replacing
-from hwr.batch_reading import Row
 from hwr.bulk.zip_archive import PICTURES, ArchiveError
+from hwr.ui.batch.rows import Row
 
 COLUMNS = ("FILENAME", "IDENTITY", "CONFIDENCE", "VERDICT", "CHECKED", "PROBLEM")
 

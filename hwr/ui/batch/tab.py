@@ -14,14 +14,19 @@ from typing import Any
 
 import gradio as gr
 
-from hwr.batch_files import (
+from hwr.bulk.zip_archive import ArchiveError
+from hwr.decoding.lexicon import Roster, RosterError
+from hwr.image import ImageError
+from hwr.letter import whole_percent
+from hwr.ui.background_reader import Read, ReadMany
+from hwr.ui.batch.files import (
     ExportError,
     csv_table,
     json_lines,
     spreadsheet_table,
     write_training_folder,
 )
-from hwr.batch_reading import (
+from hwr.ui.batch.rows import (
     MAX_NAME,
     MAX_PICTURES,
     BatchError,
@@ -32,17 +37,12 @@ from hwr.batch_reading import (
     one_line,
     read_batch,
 )
-from hwr.bulk.zip_archive import ArchiveError
-from hwr.decoding.lexicon import Roster, RosterError
-from hwr.image import ImageError
-from hwr.letter import whole_percent
-from hwr.ui.downloads import SAVE, download
-from hwr.ui.expected import checked_roster, reading_options
+from hwr.ui.options import checked_roster, reading_options
 from hwr.ui.panel import Panel
-from hwr.ui.pictures import picture_file
-from hwr.ui.reader import Read, ReadMany
-from hwr.ui.upkeep import KEPT
-from hwr.ui.upload import uploaded
+from hwr.ui.server.cleanup import KEPT
+from hwr.ui.server.downloads import SAVE, download
+from hwr.ui.server.pictures import picture_file
+from hwr.ui.tabs.upload import uploaded
 
 #: Headers, types and widths of the table's columns; NUMBER and NAME are read back. A column of
 #: check boxes would have no names for screen readers (Gradio 6.31).
@@ -204,7 +204,7 @@ class Batch:
 
         Args:
             files: what was uploaded.
-            roster, prior: what is expected; see `hwr.ui.expected`.
+            roster, prior: what is expected; see `hwr.ui.options`.
             request: of the visitor, who alone can stop it.
         """
         session = request.session_hash if request else None

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from hwr.image import ImageError
 from hwr.synthesis.writer import Hand, trace_name
-from hwr.ui.pad import HEIGHT, PENS, WIDTH, lay_pad, picture_of, value_of
+from hwr.ui.background_reader import Read
 from hwr.ui.panel import Panel
-from hwr.ui.reader import Read
+from hwr.ui.tabs.pad import HEIGHT, PENS, WIDTH, lay_pad, picture_of, value_of
 
 #: Names that a click puts on the pad, and the seeds of the hands that write them.
 EXAMPLES = (("ANNA", 1), ("MARTIN", 2), ("LE GALL", 3), ("O'NEIL", 4))

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 from starlette.formparsers import MultiPartException
 
-from hwr.ui.scratch import size_of
+from hwr.ui.server.temp_folder import size_of
 
 #: Bytes of a request without files; a list of expected names is the longest part of one.
 MAX_JSON = 16 * 1024 * 1024

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from helpers import write_word
 
-from hwr import batch_reading
-from hwr.batch_reading import (
+from hwr.image import load_image
+from hwr.reading import Reading
+from hwr.ui.batch import rows as batch_reading
+from hwr.ui.batch.rows import (
     BatchError,
     Row,
     Source,
@@ -20,8 +22,6 @@ from hwr.batch_reading import (
     needs_review,
     read_batch,
 )
-from hwr.image import load_image
-from hwr.reading import Reading
 
 
 def read_many(sources: Iterable[Any]) -> Iterator[Reading]:

@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from hwr.ui.scratch import LOCK, scratch_root, sweep
+from hwr.ui.server.temp_folder import LOCK, scratch_root, sweep
 
 #: Seconds between two rounds, and the age of files that are removed; above that at which Gradio
 #: removes those it knows of, for it never forgets the name of one that somebody else removed.

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.ui.scratch import scratch
+from hwr.ui.server.temp_folder import scratch
 
 #: Seconds after which a file has long been copied by Gradio and is removed.
 KEPT = 300

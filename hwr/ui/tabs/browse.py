@@ -13,11 +13,11 @@ import gradio as gr
 from hwr.data.dataset import SPLITS, DatasetError
 from hwr.image import ImageError
 from hwr.reading import Reading
+from hwr.ui.background_reader import Read, ReadMany, one_by_one
 from hwr.ui.panel import Panel
-from hwr.ui.pictures import picture_file
-from hwr.ui.reader import Read, ReadMany, one_by_one
-from hwr.ui.samples import Found, Samples
-from hwr.ui.search import KINDS, Search
+from hwr.ui.server.pictures import picture_file
+from hwr.ui.tabs.samples import Found, Samples
+from hwr.ui.tabs.search import KINDS, Search
 
 #: How many pictures of the split can be clicked.
 EXAMPLES = 8

@@ -10,9 +10,9 @@ from helpers import write_folder
 from hwr.data.dataset import DatasetError
 from hwr.image import ImageError
 from hwr.reading import Reading
-from hwr.ui import search
-from hwr.ui.samples import Samples
-from hwr.ui.search import Hit, Search
+from hwr.ui.tabs import search
+from hwr.ui.tabs.samples import Samples
+from hwr.ui.tabs.search import Hit, Search
 
 # Of Gradio 6.31: event loops left behind.
 pytestmark = [

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from hwr.image import ImageError
 from hwr.reading import Reading
-from hwr.ui.reader import ReadMany
-from hwr.ui.samples import Found, Samples
+from hwr.ui.background_reader import ReadMany
+from hwr.ui.tabs.samples import Found, Samples
 
 #: What can be looked for: any picture, a reading that is not its label, one to be checked, none.
 KINDS = ("all", "wrong", "unsure", "empty")

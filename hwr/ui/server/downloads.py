@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from hwr.ui.scratch import scratch
+from hwr.ui.server.temp_folder import scratch
 
 #: Seconds after which a file has long been copied by Gradio and is removed.
 KEPT = 300

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from hwr.ui.model_tab import (
+from hwr.ui.tabs.model import (
     ModelTab,
     confusions_of,
     coverage_of,

@@ -1,0 +1,1 @@
+"""Workarounds for Gradio, and limits on what visitors can do."""
