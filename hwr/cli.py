@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwr.transcribe_command import add_transcribe
+from hwr.commands.transcribe import add_transcribe
 
 if TYPE_CHECKING:
     from hwr.decoding.decoder import PriorChoice

@@ -23,11 +23,11 @@ from hwr.bulk.sources import Entry, SourceError, list_entries
 from hwr.bulk.transcribe import Progress, group, transcribe
 from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.cli import main
+from hwr.commands.transcribe import describe, duration
 from hwr.decoding.lexicon import RosterError
 from hwr.defaults import MODEL
 from hwr.network.model_folder import ModelFolderError
 from hwr.recognizer import Recognizer
-from hwr.transcribe_command import describe, duration
 
 SETTINGS = Settings(MODEL)
 
