@@ -81,13 +81,14 @@ class Recognizer:
 
         Args:
             source: whatever `hwr.image.load_image` takes: a path, bytes, an array, a Pillow image.
-            roster: the names that can occur: a `hwr.decoding.lexicon.Roster`, a text with one name a line,
-                or names; None or an empty text where anything can.
+            roster: the names that can occur: a `hwr.decoding.lexicon.Roster`, a text with one name
+                a line, or names; None or an empty text where anything can.
             prior: whether to lean towards what looks like a name; "auto" as the model folder
                 says. A roster takes its place.
             details: whether steps, letters and timeline are wanted; that takes a sixth longer.
             careful: read a picture whose reading is not sure once more in several views, see
-                `hwr.decoding.test_time_augmentation`; that takes four times as long for such a picture.
+                `hwr.decoding.test_time_augmentation`; that takes four times as long for such a
+                picture.
 
         Raises:
             hwr.image.ImageError: the picture cannot be used; the message says why.

@@ -88,7 +88,8 @@ def transcribe(
     twice has one row.
 
     Args:
-        column, resume, format, part: see `hwr.bulk.sources.list_entries`, `hwr.bulk.part_files.Transcript`.
+        column, resume, format, part: see `hwr.bulk.sources.list_entries`,
+            `hwr.bulk.part_files.Transcript`.
         read_all: how to read; by default in one process for each core.
         report: called whenever rows came in.
 

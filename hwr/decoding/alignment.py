@@ -117,8 +117,8 @@ def edges(spans: Sequence[tuple[int, int]], image: Grey, cut: float) -> list[int
     """Return the columns at which letters begin; the last entry is where the last one ends.
 
     Where between two peaks the letters meet depends on how the network was trained, so it is
-    measured (`hwr.evaluation.calibration`): of the shipped one, peaks stand in the left third of the
-    ink. Around that place the letters are parted where there is least ink. The last letter
+    measured (`hwr.evaluation.calibration`): of the shipped one, peaks stand in the left third of
+    the ink. Around that place the letters are parted where there is least ink. The last letter
     reaches to the end of its ink.
 
     Args:

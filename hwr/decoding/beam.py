@@ -37,7 +37,7 @@ class Hypothesis:
 
 
 class Automaton(Protocol):
-    """A prior over texts that is read letter by letter; see `hwr.decoding.language_model.FusedPrior`."""
+    """A language model read letter by letter; see `hwr.decoding.language_model.FusedPrior`."""
 
     @property
     def start(self) -> int:

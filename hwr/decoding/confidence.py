@@ -37,7 +37,8 @@ class Confidence:
         name: a weight for each of FEATURES, of readings without a prior; none where nothing was
             fitted: the probability is then the network's own.
         name_with_prior: the same, of readings with the prior.
-        weight, reward: what the prior counts in the beam; see `hwr.decoding.language_model.Prior.fused`.
+        weight, reward: what the prior counts in the beam; see
+            `hwr.decoding.language_model.Prior.fused`.
         prior: whether readings use the prior unless told otherwise.
         evidence: what the names of a roster count.
         sure: from this confidence on a reading is called sure.

@@ -135,7 +135,8 @@ class Decoder:
 
         Raises:
             ValueError: a prior is asked for that has another alphabet.
-            hwr.decoding.language_model.PriorError: the prior that comes with the project cannot be used.
+            hwr.decoding.language_model.PriorError: the prior that comes with the project cannot be
+            used.
         """
         if choice is False or (choice == "auto" and not self.confidence.prior):
             return None

@@ -159,7 +159,9 @@ def fit_weight(cases: Sequence[Case], prior: Prior) -> tuple[float, float]:
 
 
 def fit_name(cases: Sequence[Case], decoder: Decoder, prior: Prior | None) -> tuple[float, ...]:
-    """Return the weights of `hwr.decoding.confidence.FEATURES`, of readings with or without the prior."""
+    """Return the weights of `hwr.decoding.confidence.FEATURES`, of readings with or without the
+    prior.
+    """
     # What is fitted here must not be applied already.
     bare = dataclasses.replace(decoder.confidence, name=(), name_with_prior=())
     decoder = dataclasses.replace(decoder, confidence=bare)

@@ -27,7 +27,8 @@ SEED: Final = 48_271
 def read_empty_fields(recognizer: Recognizer, count: int) -> dict[str, dict[str, Any]]:
     """Draw `count` pictures of each kind without a name, and read them.
 
-    Prompts, rests of other lines, ruling and specks are in them (`hwr.synthesis.render.draw_nothing`).
+    Prompts, rests of other lines, ruling and specks are in them
+    (`hwr.synthesis.render.draw_nothing`).
     They are drawn by the code that draws pictures to train on, so that real forms may be harder.
 
     Returns:

@@ -11,7 +11,8 @@ is not validation. Shares are in 0..1, intervals are of 95 %. A summary holds
 
     split, reading          "validation"; "greedy, no list of names"
     n, exact, exact_low, exact_high, cer, cer_low, cer_high, substitutions, insertions,
-    deletions, positional   the fields of `hwr.evaluation.metrics.Score`; the three kinds of edits as counts
+    deletions, positional   the fields of `hwr.evaluation.metrics.Score`; the three kinds of edits
+                            as counts
     dropped                 {reason: count}
     reliability             [{low, high, n, confidence, accuracy}], bins of confidence with
                             their mean confidence and share of right names; empty bins left out
@@ -31,7 +32,8 @@ is not validation. Shares are in 0..1, intervals are of 95 %. A summary holds
     gold                    only with re-read labels: the fields of a score, dropped, reliability,
                             ece, coverage, aurc and coverage_at, against those labels
 
-What `hwr.evaluation.empty_fields` returns stands beside "evaluation" as "empty_fields", if it was measured.
+What `hwr.evaluation.empty_fields` returns stands beside "evaluation" as "empty_fields", if it was
+measured.
 
 In report.json alone stand
 

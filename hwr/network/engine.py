@@ -1,7 +1,8 @@
 """The engine: what runs the network, ONNX Runtime for reading or Keras.
 
 onnx    ONNX Runtime: the logits of Keras up to rounding, without TensorFlow
-int8    ONNX Runtime with weights of 8 bits, see `hwr.network.quantization`: faster, other in rare cases
+int8    ONNX Runtime with weights of 8 bits, see `hwr.network.quantization`: faster,
+        other in rare cases
 keras   Keras, as the network is trained
 """
 

@@ -69,7 +69,8 @@ def export_litert(folder: Path) -> Path:
     float32 logits. It needs no operations beyond those built into LiteRT.
 
     Raises:
-        ModelFolderError: see `hwr.network.model_folder.load_model`; or Keras runs on another backend.
+        ModelFolderError: see `hwr.network.model_folder.load_model`; or Keras runs on another
+            backend.
     """
     import keras
 

@@ -48,8 +48,8 @@ def model_card(metrics: Mapping[str, Any], spec: Spec) -> str:
     Args:
         metrics: as in metrics.json: `runs`, each with sources, weights, synthetic_share, samples,
             minutes and seed; `validation`, a score by dataset name, measured while training; and,
-            where it was measured, `evaluation`, a summary by dataset name (see `hwr.evaluation.report`), and
-            `empty_fields` (see `hwr.evaluation.empty_fields`).
+            where it was measured, `evaluation`, a summary by dataset name (see
+            `hwr.evaluation.report`), and `empty_fields` (see `hwr.evaluation.empty_fields`).
         spec: of the network.
     """
     evaluation = metrics.get("evaluation", {})

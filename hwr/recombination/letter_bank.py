@@ -2,8 +2,8 @@
 
 A name that a model reads as labelled tells where each of its letters stands. Letters whose ink
 touches nothing else are kept with their source, height, baseline and stroke; the picture with
-the name wiped out keeps its printed prompts and cut-off neighbour lines. `hwr.recombination.recombine`
-writes new names with both.
+the name wiped out keeps its printed prompts and cut-off neighbour lines.
+`hwr.recombination.recombine` writes new names with both.
 """
 
 from __future__ import annotations

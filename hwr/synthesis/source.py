@@ -35,8 +35,8 @@ class SyntheticSource:
         empty: the share of pictures without a name, labelled "". Only those count in which
             the preprocessing finds ink (prompts, ruling, specks): white paper never gets to the
             network.
-        composed: whether names are also put together (`hwr.synthesis.names.compose_name`). Lists hold
-            few apostrophes, and a network that hardly sees one does not read it.
+        composed: whether names are also put together (`hwr.synthesis.names.compose_name`). Lists
+            hold few apostrophes, and a network that hardly sees one does not read it.
     """
 
     names: Sequence[str]
