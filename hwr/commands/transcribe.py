@@ -1,4 +1,4 @@
-"""The command `python -m hwr transcribe`."""
+"""The command `hwr transcribe`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwr.commands import options
+
 if TYPE_CHECKING:
     from hwr.bulk.transcribe import Progress, ReadAll
     from hwr.decoding.decoder import PriorChoice
@@ -22,11 +24,11 @@ INTERRUPTED = 130
 TERMINAL, FILE = 1.0, 60.0
 
 
-def add_transcribe(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
-    """Add the command to the commands of the command line."""
+def add(commands: Any) -> None:
+    """Add the command to those of the command line."""
     parser = commands.add_parser(
         "transcribe",
-        parents=parents,
+        parents=[options.JSON, options.MODEL, options.ENGINE, options.EXPECTED],
         help="read any number of pictures into part files, on all cores or a cluster",
     )
     parser.add_argument(
