@@ -26,17 +26,17 @@ from hwr.data.dataset import open_dataset
 from hwr.decoding.beam import beam
 from hwr.decoding.ctc import greedy_text
 from hwr.decoding.decoder import Decoder
-from hwr.decoding.language_model import Prior
-from hwr.decoding.lexicon import Roster
+from hwr.decoding.language_model import LanguageModel
+from hwr.decoding.lexicon import Lexicon
 from hwr.evaluation.calibration import Case, read_cases
 
 #: Milliseconds that each way may take.
 LIMITS = {
     "greedy": 0.1,
     "beam 10": 3.0,
-    "beam 10 + prior": 3.0,
-    "roster of 1,000": 5.0,
-    "roster of 50,000": 60.0,
+    "beam 10 + language model": 3.0,
+    "lexicon of 1,000": 5.0,
+    "lexicon of 50,000": 60.0,
 }
 
 
@@ -65,16 +65,18 @@ def random_names(count: int) -> list[str]:
 
 def measure(cases: list[Case], decoder: Decoder, runs: int) -> int:
     """Print a table; return 1 where a limit is passed, else 0."""
-    alphabet, confidence = decoder.alphabet, decoder.confidence
-    prior = Prior.load().fused(confidence.weight, confidence.reward)
+    alphabet, confidence = decoder.alphabet, decoder.parameters
+    language_model = LanguageModel.load().fused(confidence.weight, confidence.reward)
     free = {id(c): beam(c.logits, alphabet) for c in cases}
-    small, large = (Roster.of(random_names(n), alphabet) for n in (1_000, 50_000))
+    small, large = (Lexicon.of(random_names(n), alphabet) for n in (1_000, 50_000))
     ways: dict[str, Callable[[Case], Any]] = {
         "greedy": lambda c: greedy_text(c.logits, alphabet),
         "beam 10": lambda c: beam(c.logits, alphabet),
-        "beam 10 + prior": lambda c: beam(c.logits, alphabet, prior=prior),
-        "roster of 1,000": lambda c: small.match(c.logits, free[id(c)]),
-        "roster of 50,000": lambda c: large.match(c.logits, free[id(c)]),
+        "beam 10 + language model": lambda c: beam(
+            c.logits, alphabet, language_model=language_model
+        ),
+        "lexicon of 1,000": lambda c: small.match(c.logits, free[id(c)]),
+        "lexicon of 50,000": lambda c: large.match(c.logits, free[id(c)]),
         "letters, alternatives, confidence and beam": lambda c: decoder.decode(c.logits, c.image),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}

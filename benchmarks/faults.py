@@ -41,8 +41,8 @@ import numpy as np
 
 from hwr.data.dataset import open_dataset
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
-from hwr.decoding.confidence import Confidence, load_confidence, save_confidence
-from hwr.decoding.language_model import Prior
+from hwr.decoding.confidence import DecodingParameters, load_parameters, save_parameters
+from hwr.decoding.language_model import LanguageModel
 from hwr.defaults import MODEL, SAMPLES
 from hwr.network.engine import load_engine
 from hwr.network.model_folder import add_onnx
@@ -97,19 +97,23 @@ def check_cache(folder: Path, found: dict[str, str]) -> None:
     check_clean(folder / "c")
 
 
-PRIORS = [Prior.estimate(names, least=1.0) for names in ({"ANNA": 900}, {"LEO": 1, "IDA": 500})]
+PRIORS = [
+    LanguageModel.estimate(names, least=1.0) for names in ({"ANNA": 900}, {"LEO": 1, "IDA": 500})
+]
 
 
-def write_prior(folder: Path) -> None:
+def write_language_model(folder: Path) -> None:
     for number in count():
-        PRIORS[number % 2].save(folder / "prior.npz")
+        PRIORS[number % 2].save(folder / "language_model.npz")
 
 
-def check_prior(folder: Path) -> None:
-    if (folder / "prior.npz").exists():
-        costs = Prior.load(folder / "prior.npz").costs
-        assert any(np.array_equal(costs, prior.costs) for prior in PRIORS), "another prior"
-    PRIORS[0].save(folder / "prior.npz")
+def check_language_model(folder: Path) -> None:
+    if (folder / "language_model.npz").exists():
+        costs = LanguageModel.load(folder / "language_model.npz").costs
+        assert any(np.array_equal(costs, language_model.costs) for language_model in PRIORS), (
+            "another language model"
+        )
+    PRIORS[0].save(folder / "language_model.npz")
     check_clean(folder)
 
 
@@ -136,14 +140,14 @@ def check_network(folder: Path) -> None:
 
 def write_confidence(folder: Path) -> None:
     for number in count():
-        save_confidence(folder / "model", Confidence(sure=(0.8, 0.9)[number % 2]))
+        save_parameters(folder / "model", DecodingParameters(sure=(0.8, 0.9)[number % 2]))
 
 
 def check_confidence(folder: Path) -> None:
     if not (folder / "model").exists():
         shutil.copytree(MODEL, folder / "model")
-    assert load_confidence(folder / "model").sure in (0.8, 0.9)
-    save_confidence(folder / "model", Confidence())
+    assert load_parameters(folder / "model").sure in (0.8, 0.9)
+    save_parameters(folder / "model", DecodingParameters())
     check_clean(folder / "model")
 
 
@@ -256,7 +260,7 @@ def check_clean(folder: Path) -> None:
 def jobs() -> dict[str, Job]:
     return {
         "prepare pictures": Job(write_cache, partial(check_cache, found={}), 3.0),
-        "save a prior": Job(write_prior, check_prior),
+        "save a language model": Job(write_language_model, check_language_model),
         "export a network": Job(write_network, check_network),
         "store a confidence": Job(write_confidence, check_confidence),
         "pack a batch": Job(write_batch, check_batch),
@@ -336,15 +340,17 @@ def disk(args: argparse.Namespace) -> int:
     free = shutil.disk_usage(folder).free
     if not 10**5 < free < 10**8:
         raise SystemExit(f"{folder} has {free} bytes free; give it 0.1 to 100 MB.")
-    PRIORS[0].save(folder / "prior.npz")
+    PRIORS[0].save(folder / "language_model.npz")
     write_training_folder(batch_rows(), folder / "corrections.zip")
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     with suppress(OSError), (folder / "ballast").open("wb", buffering=0) as ballast:
         while ballast.write(bytes(4096)):
             pass
     writers: dict[str, Callable[[], Any]] = {
-        "save a prior": lambda: Prior.estimate({"ANNA" * n: 9.0 for n in range(1, 99)}, least=0.1)
-        .save(folder / "prior.npz"),
+        "save a language model": lambda: LanguageModel.estimate(
+            {"ANNA" * n: 9.0 for n in range(1, 99)}, least=0.1
+        )
+        .save(folder / "language_model.npz"),
         "pack a batch": lambda: write_training_folder(batch_rows(), folder / "corrections.zip"),
         "draw a dataset": lambda: write_samples(folder / "set", count=8, names=["ANNA"]),
         "prepare pictures": lambda: prepare_dataset(

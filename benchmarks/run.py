@@ -29,7 +29,7 @@ from hwr.alphabet import fold
 from hwr.atomic_file import write_text
 from hwr.data.dataset import open_dataset
 from hwr.defaults import default_data, default_model
-from hwr.evaluation.evaluate import Gold, nearest, plain_hyphens, read_gold
+from hwr.evaluation.evaluate import Reference, nearest, plain_hyphens, read_reference
 from hwr.evaluation.metrics import score
 from hwr.network.model_folder import ONNX_FILES, load_spec
 
@@ -51,7 +51,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="dataset folder ($HWR_DATA, else the samples)")
-    parser.add_argument("--gold", type=Path, help="CSV of carefully re-read labels")
+    parser.add_argument("--reference", type=Path, help="CSV of carefully re-read labels")
     parser.add_argument("--model", type=Path, help="model folder ($HWR_MODEL, else assets/model)")
     parser.add_argument("--cores", type=int, default=2, help="for bulk and training (%(default)s)")
     parser.add_argument(
@@ -208,17 +208,17 @@ def measure_peak(threads: int) -> float:
 
 
 def accuracy(
-    texts: Sequence[str], paths: Sequence[Path], labels: Sequence[str], gold: Gold | None
+    texts: Sequence[str], paths: Sequence[Path], labels: Sequence[str], reference: Reference | None
 ) -> tuple[float, float, int]:
     """Return (exact names, CER, n) against the re-read labels, else the published ones."""
     readings = [plain_hyphens(PROMPTS.sub("", fold(text)).strip()) for text in texts]
-    if gold is None:
+    if reference is None:
         truths = [plain_hyphens(label) for label in labels]
     else:
         pairs = [
-            (nearest(gold[path.name], text), text)
+            (nearest(reference[path.name], text), text)
             for path, text in zip(paths, readings, strict=True)
-            if path.name in gold and gold[path.name][0] not in ("EMPTY", "UNREADABLE")
+            if path.name in reference and reference[path.name][0] not in ("EMPTY", "UNREADABLE")
         ]
         truths, readings = [a for a, _ in pairs], [b for _, b in pairs]
     result = score(truths, readings)
@@ -270,7 +270,7 @@ def run(args: argparse.Namespace) -> list[str]:
     dataset = open_dataset(args.data or default_data(), "validation", spec.alphabet)
     samples = dataset.samples[: 40 if args.quick else args.pictures]
     paths = [str(sample.path.resolve()) for sample in samples]
-    gold = read_gold(args.gold) if args.gold else None
+    reference = read_reference(args.reference) if args.reference else None
     every = sorted(os.sched_getaffinity(0))[: args.cores]
     rounds = 2 if args.quick else args.rounds
     load = os.getloadavg()[0]
@@ -290,7 +290,7 @@ def run(args: argparse.Namespace) -> list[str]:
             from hwr.network.export import export_int8
 
             export_int8(model, [args.data or default_data()])
-        lines += reading(args, names, model, paths, samples, gold, every, rounds)
+        lines += reading(args, names, model, paths, samples, reference, every, rounds)
         lines += limit(args, model, paths, every, spec)
         lines += training(args, names, model, every)
         lines += growing(args, model, every)
@@ -303,7 +303,7 @@ def reading(
     model: Path,
     paths: list[str],
     samples: Sequence[Any],
-    gold: Gold | None,
+    reference: Reference | None,
     every: Sequence[int],
     rounds: int,
 ) -> list[str]:
@@ -336,7 +336,7 @@ def reading(
             exact, cer = "untrained", "untrained"
         else:
             share, errors, n = accuracy(
-                texts[name], [s.path for s in samples], [s.text for s in samples], gold
+                texts[name], [s.path for s in samples], [s.text for s in samples], reference
             )
             exact, cer = f"{share:.1%} of {n}", f"{errors:.1%}"
         rows.append(
@@ -368,8 +368,8 @@ def reading(
         f"core. Of a core: mean processor time of that, which other work on the machine hardly "
         f"changes. Bulk: all pictures, {len(every)} cores, {rounds} rounds. Start: from a new "
         f"process to its first reading, files warm. Memory: the largest while reading in bulk. "
-        f"Exact names and CER: {'re-read' if gold else 'published'} labels; printed prompts that "
-        f"a reader took for part of the name are not counted against it.",
+        f"Exact names and CER: {'re-read' if reference else 'published'} labels; printed prompts "
+        f"that a reader took for part of the name are not counted against it.",
         "",
     ]
     if DEFAULT in names:

@@ -36,7 +36,7 @@ from hwr.bulk.part_files import Row, find_parts, read_transcript
 from hwr.bulk.sources import list_entries
 from hwr.synthesis.names import NAMES, compose_name
 from hwr.synthesis.render import draw_name
-from hwr.synthesis.writer import Hand
+from hwr.synthesis.writer import Writer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,7 +65,7 @@ def draw_pictures(folder: Path, count: int) -> None:
         if not file.exists():
             rng = np.random.default_rng((7, number))
             name = compose_name(rng, NAMES).upper()
-            picture = draw_name(name, Hand.sample(rng), rng, height=40)
+            picture = draw_name(name, Writer.sample(rng), rng, height=40)
             file.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(file), picture)
 

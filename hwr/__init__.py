@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwr.data.dataset import DatasetError
-    from hwr.decoding.lexicon import RosterError
+    from hwr.decoding.lexicon import LexiconError
     from hwr.image import ImageError
     from hwr.network.model_folder import ModelFolderError
     from hwr.reading import Reading
@@ -21,16 +21,16 @@ _HOMES = {
     "ModelFolderError": "hwr.network.model_folder",
     "Reading": "hwr.reading",
     "Recognizer": "hwr.recognizer",
-    "RosterError": "hwr.decoding.lexicon",
+    "LexiconError": "hwr.decoding.lexicon",
     "predict": "hwr.recognizer",
 }
 __all__ = [
     "DatasetError",
     "ImageError",
+    "LexiconError",
     "ModelFolderError",
     "Reading",
     "Recognizer",
-    "RosterError",
     "predict",
 ]
 

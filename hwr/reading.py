@@ -17,7 +17,7 @@ class Reading:
     """What a picture says, and how sure that is.
 
     Attributes:
-        text: the name; empty where nothing is written. With a roster it is spelt as there,
+        text: the name; empty where nothing is written. With a lexicon it is spelt as there,
             unless `absent` says that it is likelier not on it.
         confidence: probability that `text` is right in every character, 0..1; the network's
             own where the model folder holds no calibration.
@@ -28,7 +28,7 @@ class Reading:
         blank: True where no ink was found.
         notes: remarks on the file, for instance that only its first page was read.
         milliseconds: time from bytes to reading.
-        absent: with a roster, the probability that the name is not on it.
+        absent: with a lexicon, the probability that the name is not on it.
         sure: the confidence from which on a reading is called sure.
         timeline: what the network saw along the width; only of `Recognizer.read` with details.
     """
@@ -50,7 +50,7 @@ class Reading:
 
     @property
     def listed(self) -> bool:
-        """Whether the text is a name of the roster that was given."""
+        """Whether the text is a name of the lexicon that was given."""
         return self.absent is not None and self.absent < 0.5
 
     @property

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from hwr.arrays import Floats, Grey
 from hwr.data.dataset import open_dataset
-from hwr.decoding.confidence import Confidence, load_confidence
-from hwr.decoding.decoder import Decoder, Decoding, PriorChoice, timeline
-from hwr.decoding.lexicon import Roster
+from hwr.decoding.confidence import DecodingParameters, load_parameters
+from hwr.decoding.decoder import Decoder, Decoding, LanguageModelChoice, timeline
+from hwr.decoding.lexicon import Lexicon
 from hwr.decoding.test_time_augmentation import VIEWS, blend
 from hwr.defaults import MODEL, default_data, default_model
 from hwr.image import ImageError, load_image
@@ -32,8 +32,8 @@ from hwr.spec import Spec
 
 Notes = tuple[str, ...]
 
-#: Pasted rosters that a recognizer keeps, since making one of many names takes a second.
-ROSTERS = 4
+#: Pasted lexicons that a recognizer keeps, since making one of many names takes a second.
+LEXICONS = 4
 
 #: Pictures decoded and read together by `Recognizer.read_many`, and bytes of those that are given
 #: as bytes or pixels; memory stays flat.
@@ -48,10 +48,12 @@ LOST, LINES, CLEARER = 0.25, 2, 1.5
 class Recognizer:
     """Reads one handwritten name in a picture. Safe to share between threads."""
 
-    def __init__(self, spec: Spec, engine: Engine, confidence: Confidence | None = None) -> None:
+    def __init__(
+        self, spec: Spec, engine: Engine, confidence: DecodingParameters | None = None
+    ) -> None:
         self.spec = spec
-        self.decoder = Decoder(spec.alphabet, confidence or Confidence())
-        self._roster = lru_cache(ROSTERS)(partial(Roster.parse, alphabet=spec.alphabet))
+        self.decoder = Decoder(spec.alphabet, confidence or DecodingParameters())
+        self._lexicon = lru_cache(LEXICONS)(partial(Lexicon.parse, alphabet=spec.alphabet))
         self._engine = engine
 
     @classmethod
@@ -66,38 +68,38 @@ class Recognizer:
         Raises:
             hwr.network.model_folder.ModelFolderError: the folder is missing, incomplete or damaged.
         """
-        return cls(*load_engine(Path(folder), engine), load_confidence(Path(folder)))
+        return cls(*load_engine(Path(folder), engine), load_parameters(Path(folder)))
 
     def read(
         self,
         source: Any,
         *,
-        roster: Roster | str | Iterable[str] | None = None,
-        prior: PriorChoice = "auto",
+        lexicon: Lexicon | str | Iterable[str] | None = None,
+        language_model: LanguageModelChoice = "auto",
         details: bool = True,
-        careful: bool = False,
+        tta: bool = False,
     ) -> Reading:
         """Read one picture and keep the preprocessing steps.
 
         Args:
             source: whatever `hwr.image.load_image` takes: a path, bytes, an array, a Pillow image.
-            roster: the names that can occur: a `hwr.decoding.lexicon.Roster`, a text with one name
-                a line, or names; None or an empty text where anything can.
-            prior: whether to lean towards what looks like a name; "auto" as the model folder
-                says. A roster takes its place.
+            lexicon: the names that can occur: a `hwr.decoding.lexicon.Lexicon`, a text with one
+                name a line, or names; None or an empty text where anything can.
+            language_model: whether to lean towards what looks like a name; "auto" as the model
+                folder says. A lexicon takes its place.
             details: whether steps, letters and timeline are wanted; that takes a sixth longer.
-            careful: read a picture whose reading is not sure once more in several views, see
+            tta: read a picture whose reading is not sure once more in several views, see
                 `hwr.decoding.test_time_augmentation`; that takes four times as long for such a
                 picture.
 
         Raises:
             hwr.image.ImageError: the picture cannot be used; the message says why.
-            hwr.decoding.lexicon.RosterError: the roster cannot be used.
+            hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
         """
-        expected = self.roster(roster)
+        expected = self.lexicon(lexicon)
         start = time.perf_counter()
         picture = load_image(source)
-        decode = partial(self.decoder.decode, roster=expected, prior=prior)
+        decode = partial(self.decoder.decode, lexicon=expected, language_model=language_model)
 
         def see(line: int) -> tuple[Prepared, list[Step]]:
             if details:
@@ -114,8 +116,8 @@ class Recognizer:
                 prepared, steps = see(line)
                 logits = self._logits(prepared)
                 decoding = decode(logits, prepared.image if details else None)
-            if careful and not self._sure(decoding):
-                logits = self._look_again(prepared.image, logits)
+            if tta and not self._sure(decoding):
+                logits = self._augmented(prepared.image, logits)
                 decoding = decode(logits, prepared.image if details else None)
         seen = logits if details else None
         return self._reading(prepared, decoding, steps, picture.notes, start, seen)
@@ -124,10 +126,10 @@ class Recognizer:
         self,
         sources: Iterable[Any],
         *,
-        roster: Roster | str | Iterable[str] | None = None,
-        prior: PriorChoice = "auto",
+        lexicon: Lexicon | str | Iterable[str] | None = None,
+        language_model: LanguageModelChoice = "auto",
         greedy: bool = False,
-        careful: bool = False,
+        tta: bool = False,
     ) -> Iterator[Reading | ImageError]:
         """Read many pictures, in their order; a picture that cannot be used yields its error.
 
@@ -135,14 +137,16 @@ class Recognizer:
         equal those of `read` without details.
 
         Args:
-            roster, prior, careful: see `read`.
-            greedy: take the text of the best path, whatever roster and prior say.
+            lexicon, language_model, tta: see `read`.
+            greedy: take the text of the best path, whatever lexicon and language model say.
 
         Raises:
-            hwr.decoding.lexicon.RosterError: the roster cannot be used.
+            hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
         """
-        expected = self.roster(roster)
-        decode = partial(self.decoder.decode, roster=expected, prior=prior, greedy=greedy)
+        expected = self.lexicon(lexicon)
+        decode = partial(
+            self.decoder.decode, lexicon=expected, language_model=language_model, greedy=greedy
+        )
         sources = iter(sources)
         pool = thread_pool()
         try:
@@ -170,8 +174,8 @@ class Recognizer:
                                 read[i], image, logits, decoding, decode
                             )
                         decodings[i] = decoding
-                        if careful and not self._sure(decoding):
-                            again[i] = pool.submit(self._look_again, image, logits)
+                        if tta and not self._sure(decoding):
+                            again[i] = pool.submit(self._augmented, image, logits)
                 decodings |= {i: decode(future.result()) for i, future in again.items()}
                 # The time of the chunk, shared evenly: pictures of a batch are read together.
                 share = (time.perf_counter() - start) / len(loaded)
@@ -185,17 +189,17 @@ class Recognizer:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def roster(self, names: Roster | str | Iterable[str] | None) -> Roster | None:
-        """Return `names` as a roster of this model; None where there are none to expect.
+    def lexicon(self, names: Lexicon | str | Iterable[str] | None) -> Lexicon | None:
+        """Return `names` as a lexicon of this model; None where there are none to expect.
 
         Raises:
-            hwr.decoding.lexicon.RosterError: the names cannot be used.
+            hwr.decoding.lexicon.LexiconError: the names cannot be used.
         """
-        if names is None or isinstance(names, Roster):
+        if names is None or isinstance(names, Lexicon):
             return names
         if isinstance(names, str):
-            return self._roster(names) if names.strip() else None
-        return Roster.of(names, self.spec.alphabet)
+            return self._lexicon(names) if names.strip() else None
+        return Lexicon.of(names, self.spec.alphabet)
 
     def logits(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return (B, W / 4, classes) float32 logits of (B, height, W) uint8 padded images."""
@@ -237,9 +241,9 @@ class Recognizer:
         return prepared.image, logits, decode(logits)
 
     def _sure(self, decoding: Decoding) -> bool:
-        return decoding.confidence >= self.decoder.confidence.sure
+        return decoding.confidence >= self.decoder.parameters.sure
 
-    def _look_again(self, image: Grey, logits: Floats) -> Floats:
+    def _augmented(self, image: Grey, logits: Floats) -> Floats:
         """Return what the network says in the mean of the views of a prepared image.
 
         Args:
@@ -291,7 +295,7 @@ class Recognizer:
             notes,
             1000 * (time.perf_counter() - start),
             said.absent,
-            self.decoder.confidence.sure,
+            self.decoder.parameters.sure,
             None if logits is None else timeline(logits, self.spec.alphabet),
         )
 
@@ -327,4 +331,4 @@ def predict(
     """
     recognizer = default_recognizer()
     dataset = open_dataset(data or default_data(), split, recognizer.spec.alphabet)
-    return recognizer.read(dataset.find(index).path, careful=True)
+    return recognizer.read(dataset.find(index).path, tta=True)

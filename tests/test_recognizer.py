@@ -14,7 +14,7 @@ from helpers import ROOT, TINY, write_word
 import hwr
 from hwr.decoding.beam import beam
 from hwr.decoding.ctc import greedy_text
-from hwr.decoding.lexicon import Roster, RosterError
+from hwr.decoding.lexicon import Lexicon, LexiconError
 from hwr.image import ImageError, Picture, load_image
 from hwr.parallel import usable_cores
 from hwr.preprocess import pad, prepare
@@ -134,19 +134,19 @@ def test_verdict(text: str, confidence: float, verdict: str) -> None:
     assert Reading(text, confidence, (), (), (), False, (), 1.0).verdict == verdict
 
 
-def test_roster_may_be_text_names_or_a_roster(recognizer: Recognizer) -> None:
+def test_lexicon_may_be_text_names_or_a_lexicon(recognizer: Recognizer) -> None:
     picture = write_word("MARTIN")
-    texts = ("Léo\nAnna", ["Léo", "Anna"], Roster.of(["Léo", "Anna"]))
-    readings = [recognizer.read(picture, roster=names) for names in texts]
-    (many,) = recognizer.read_many([picture], roster="Léo, Anna")
+    texts = ("Léo\nAnna", ["Léo", "Anna"], Lexicon.of(["Léo", "Anna"]))
+    readings = [recognizer.read(picture, lexicon=names) for names in texts]
+    (many,) = recognizer.read_many([picture], lexicon="Léo, Anna")
     assert isinstance(many, Reading)
     for reading in [*readings, many]:
         assert reading.absent == pytest.approx(readings[0].absent, rel=1e-3)
         assert reading.listed == (reading.absent < 0.5)
         assert reading.listed == (reading.text in ("Léo", "Anna"))
-    assert recognizer.read(picture, roster="  ").absent is None
-    with pytest.raises(RosterError, match="'R2', holds '2'"):
-        recognizer.read(picture, roster="R2")
+    assert recognizer.read(picture, lexicon="  ").absent is None
+    with pytest.raises(LexiconError, match="'R2', holds '2'"):
+        recognizer.read(picture, lexicon="R2")
 
 
 def test_a_name_that_is_not_expected_is_to_be_checked() -> None:
@@ -203,7 +203,7 @@ def test_predict_reads_the_picture_with_that_number(
     monkeypatch.setenv("HWR_MODEL", str(tiny_model))
     monkeypatch.setattr("hwr.recognizer._default", None)
     reading = hwr.predict(10261, split="test", data=tmp_path)
-    again = Recognizer.load(tiny_model).read(images / "TEST_10261.jpg", careful=True)
+    again = Recognizer.load(tiny_model).read(images / "TEST_10261.jpg", tta=True)
     assert reading.text == again.text
     assert math.isclose(reading.confidence, again.confidence, rel_tol=1e-4)
     with pytest.raises(ValueError, match="no picture with index 1"):

@@ -48,7 +48,7 @@ class Row:
         confidence: that `text` is right, 0..1, four digits; None where there is none.
         verdict: see `hwr.reading.Reading`.
         candidates: the likeliest texts, best first, probabilities with four digits.
-        absent: with a roster, the probability that the name is not on it.
+        absent: with a lexicon, the probability that the name is not on it.
         notes: remarks on the file.
         error: why it cannot be read, or None.
     """

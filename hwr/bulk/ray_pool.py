@@ -32,7 +32,7 @@ from hwr.bulk.part_files import Row
 from hwr.bulk.sources import list_entries
 from hwr.bulk.transcribe import group
 from hwr.bulk.unit_reader import BulkReader, Settings
-from hwr.decoding.language_model import PRIOR
+from hwr.decoding.language_model import LANGUAGE_MODEL
 from hwr.parallel import limit_cores
 
 #: Ends of its process that a unit survives, so that a picture at fault does not end them for ever.
@@ -135,14 +135,14 @@ class _Actor:
 
 @contextmanager
 def _kit(model: Path) -> Iterator[Path]:
-    """Give a folder with what the nodes need: this package, the prior and the model."""
+    """Give a folder with what the nodes need: this package, the language model and the model."""
     package = Path(__file__).resolve().parent
     with tempfile.TemporaryDirectory(prefix="hwr-kit-") as name:
         kit = Path(name)
         shutil.copytree(package, kit / "hwr", ignore=shutil.ignore_patterns("__pycache__"))
         (kit / "assets").mkdir()
-        if PRIOR.is_file():
-            shutil.copy(PRIOR, kit / "assets" / PRIOR.name)
+        if LANGUAGE_MODEL.is_file():
+            shutil.copy(LANGUAGE_MODEL, kit / "assets" / LANGUAGE_MODEL.name)
         shutil.copytree(model, kit / "model")
         yield kit
 

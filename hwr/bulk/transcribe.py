@@ -97,7 +97,7 @@ def transcribe(
         hwr.bulk.sources.SourceError: a source cannot be listed, or there is no picture.
         hwr.bulk.part_files.TranscriptError: the folder cannot be written to as asked.
         hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
-        hwr.decoding.lexicon.RosterError: the roster cannot be used.
+        hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
         hwr.bulk.process_pool.WorkerError: processes end again and again.
     """
     check_sources(sources, column)
@@ -166,15 +166,15 @@ def facts(settings: Settings) -> dict[str, Any]:
     for name in (CONFIG, CONFIDENCE):
         file = settings.model / name
         digest.update(file.read_bytes() if file.is_file() else b"")
-    roster = None
-    if settings.roster is not None:
-        roster = hashlib.sha256("\n".join(settings.roster).encode()).hexdigest()[:16]
+    lexicon = None
+    if settings.lexicon is not None:
+        lexicon = hashlib.sha256("\n".join(settings.lexicon).encode()).hexdigest()[:16]
     return {
         "model": digest.hexdigest()[:16],
         "engine": settings.engine or "onnx",
-        "roster": roster,
-        "prior": settings.prior,
-        "careful": settings.careful,
+        "lexicon": lexicon,
+        "language_model": settings.language_model,
+        "tta": settings.tta,
     }
 
 

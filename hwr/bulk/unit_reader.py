@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hwr.bulk.part_files import Row
 from hwr.bulk.sources import Entry
-from hwr.decoding.decoder import PriorChoice
-from hwr.decoding.lexicon import Roster
+from hwr.decoding.decoder import LanguageModelChoice
+from hwr.decoding.lexicon import Lexicon
 from hwr.image import ImageError
 from hwr.reading import Reading
 from hwr.recognizer import Recognizer
@@ -22,32 +22,32 @@ class Settings:
     Attributes:
         model: model folder.
         engine: see `hwr.network.engine.load_engine`.
-        roster: the names that can occur, or None.
-        prior, careful: see `hwr.recognizer.Recognizer.read`.
+        lexicon: the names that can occur, or None.
+        language_model, tta: see `hwr.recognizer.Recognizer.read`.
     """
 
     model: Path
     engine: str | None = None
-    roster: tuple[str, ...] | None = None
-    prior: PriorChoice = "auto"
-    careful: bool = False
+    lexicon: tuple[str, ...] | None = None
+    language_model: LanguageModelChoice = "auto"
+    tta: bool = False
 
 
 class BulkReader:
     """Reads entries, several at once, whatever they hold."""
 
     def __init__(self, recognizer: Recognizer, settings: Settings) -> None:
-        """Take a recognizer and the roster and prior of `settings`.
+        """Take a recognizer and the lexicon and language model of `settings`.
 
         Raises:
-            hwr.decoding.lexicon.RosterError: the roster cannot be used.
+            hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
         """
         self._recognizer = recognizer
-        self._roster = None
-        if settings.roster is not None:
-            self._roster = Roster.of(settings.roster, recognizer.spec.alphabet)
-        self._prior = settings.prior
-        self._careful = settings.careful
+        self._lexicon = None
+        if settings.lexicon is not None:
+            self._lexicon = Lexicon.of(settings.lexicon, recognizer.spec.alphabet)
+        self._language_model = settings.language_model
+        self._tta = settings.tta
 
     @classmethod
     def load(cls, settings: Settings) -> BulkReader:
@@ -55,7 +55,7 @@ class BulkReader:
 
         Raises:
             hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
-            hwr.decoding.lexicon.RosterError: the roster cannot be used.
+            hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
         """
         return cls(Recognizer.load(settings.model, engine=settings.engine), settings)
 
@@ -73,7 +73,7 @@ class BulkReader:
     def _read(self, entries: Sequence[Entry]) -> list[Row]:
         contents = [e.content for e in entries if e.content is not None]
         results = self._recognizer.read_many(
-            contents, roster=self._roster, prior=self._prior, careful=self._careful
+            contents, lexicon=self._lexicon, language_model=self._language_model, tta=self._tta
         )
         return [Row.of(entry, self._result(entry, results)) for entry in entries]
 

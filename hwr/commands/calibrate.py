@@ -22,14 +22,16 @@ def add(commands: Any) -> None:
         type=Path,
         action="append",
         required=True,
-        help="dataset folder; repeatable; rosters are weighed by the first one",
+        help="dataset folder; repeatable; lexicons are weighed by the first one",
     )
-    calibrate.add_argument("--prior", type=Path, help="prior to weigh (assets/prior.npz)")
     calibrate.add_argument(
-        "--use-prior",
+        "--language-model", type=Path, help="language model to weigh (assets/language_model.npz)"
+    )
+    calibrate.add_argument(
+        "--use-language-model",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="whether readings shall use the prior unless told otherwise",
+        help="whether readings shall use the language model unless told otherwise",
     )
     calibrate.add_argument(
         "--sure", type=float, default=0.9, help="confidence from which on to be sure (%(default)s)"
@@ -40,8 +42,8 @@ def add(commands: Any) -> None:
 def calibrate_model(args: argparse.Namespace) -> int:
     """Fit everything about doubt and store it in the model folder."""
     from hwr.data.dataset import open_dataset
-    from hwr.decoding.confidence import save_confidence
-    from hwr.decoding.language_model import PRIOR, Prior
+    from hwr.decoding.confidence import save_parameters
+    from hwr.decoding.language_model import LANGUAGE_MODEL, LanguageModel
     from hwr.defaults import default_model
     from hwr.evaluation.calibration import calibrate
     from hwr.network.engine import load_engine
@@ -53,17 +55,20 @@ def calibrate_model(args: argparse.Namespace) -> int:
     # Without what was fitted before, which may be damaged or of other weights.
     recognizer = Recognizer(*load_engine(folder))
     alphabet = recognizer.spec.alphabet
-    prior = Prior.load(args.prior or PRIOR)
-    if prior.alphabet != alphabet:
-        print("The prior has another alphabet than the model; fitted without it.", file=sys.stderr)
+    language_model = LanguageModel.load(args.language_model or LANGUAGE_MODEL)
+    if language_model.alphabet != alphabet:
+        print(
+            "The language model has another alphabet than the model; fitted without it.",
+            file=sys.stderr,
+        )
     confidence = calibrate(
         recognizer,
         [open_dataset(data, "train", alphabet) for data in args.data],
-        prior if prior.alphabet == alphabet else None,
-        use_prior=args.use_prior,
+        language_model if language_model.alphabet == alphabet else None,
+        use_language_model=args.use_language_model,
         sure=args.sure,
     )
-    save_confidence(folder, confidence)
+    save_parameters(folder, confidence)
     fitted = ", ".join(f"{count} of {name}" for name, count in confidence.fitted_on.items())
     print(f"Fitted to {fitted}; stored in {folder}")
     return 0

@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
         help="measure the accuracy on a labelled split",
     )
     evaluate.add_argument("--split", default="validation", help="train, validation or test")
-    evaluate.add_argument("--gold", type=Path, help="CSV of carefully re-read labels")
+    evaluate.add_argument("--reference", type=Path, help="CSV of carefully re-read labels")
     evaluate.add_argument(
         "--report", type=Path, metavar="DIR", help="write report.html and report.json into DIR"
     )
@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
         help="write the figures into the model folder's metrics.json and model card",
     )
     evaluate.add_argument(
-        "--careful", action="store_true", help="read what is not sure once more in several views"
+        "--tta", action="store_true", help="read what is not sure once more in several views"
     )
     evaluate.set_defaults(command=evaluate_split)
 
@@ -53,12 +53,12 @@ def evaluate_split(args: argparse.Namespace) -> int:
     from hwr.data.dataset import open_dataset
     from hwr.defaults import default_data, default_model
     from hwr.evaluation.empty_fields import read_empty_fields
-    from hwr.evaluation.evaluate import evaluate, read_gold
+    from hwr.evaluation.evaluate import evaluate, read_reference
     from hwr.evaluation.report import record, summarise, training_labels, write_report
     from hwr.recognizer import Recognizer
     from hwr.synthesis.names import read_names
 
-    gold = read_gold(args.gold) if args.gold else None
+    reference = read_reference(args.reference) if args.reference else None
     if args.report and args.report.exists() and not args.report.is_dir():
         raise ValueError(f"--report names a folder to write into. Received the file {args.report}")
     model = args.model or default_model()
@@ -69,7 +69,7 @@ def evaluate_split(args: argparse.Namespace) -> int:
     if args.known:
         lists[args.known.name] = {fold(name) for name in read_names(args.known, alphabet)}
     empty = {} if args.empty is None else read_empty_fields(recognizer, args.empty)
-    result = evaluate(recognizer, dataset, gold, careful=args.careful)
+    result = evaluate(recognizer, dataset, reference, tta=args.tta)
     summary = summarise(result, dataset, lists)
     if empty:
         summary["empty_fields"] = empty
@@ -95,10 +95,12 @@ def _print_evaluation(result: Evaluation) -> None:
     for failure in result.failures:
         print(f"                    {failure}")
     _print_score(result.score)
-    if result.gold is not None:
-        dropped = ", ".join(f"{count} {reason}" for reason, count in result.gold_dropped.items())
+    if result.reference is not None:
+        dropped = ", ".join(
+            f"{count} {reason}" for reason, count in result.reference_dropped.items()
+        )
         print(f"against the re-read labels (dropped: {dropped or 'none'})")
-        _print_score(result.gold)
+        _print_score(result.reference)
     if result.ceiling is not None:
         print("the re-read labels against those of the dataset: what no reader can exceed")
         _print_score(result.ceiling)

@@ -46,17 +46,17 @@ def add(commands: Any) -> None:
     pieces.add_argument("--data", type=Path, action="append", required=True, metavar="DIR")
     pieces.add_argument("--out", type=Path, required=True, metavar="DIR", help="dataset to write")
     pieces.add_argument("--seed", type=int, default=0)
-    pieces.set_defaults(command=cut_pieces)
+    pieces.set_defaults(command=cut_subwords)
 
 
 def cut_letters(args: argparse.Namespace) -> int:
     """Write a bank of letters."""
     from hwr.defaults import default_model
     from hwr.recognizer import Recognizer
-    from hwr.recombination.extract import harvest_letters
+    from hwr.recombination.extract import extract_letters
 
     recognizer = Recognizer.load(args.model or default_model())
-    bank, shift = harvest_letters(recognizer, args.data, args.out, singles=args.singles)
+    bank, shift = extract_letters(recognizer, args.data, args.out, singles=args.singles)
     print(
         f"{len(bank.characters)} letters and {len(bank.contexts)} emptied pictures in {args.out}; "
         f"a letter's ink is {shift:.1f} columns right of where it is emitted"
@@ -68,21 +68,21 @@ def cut_words(args: argparse.Namespace) -> int:
     """Write the words of lines as a dataset."""
     from hwr.defaults import default_model
     from hwr.recognizer import Recognizer
-    from hwr.recombination.extract import harvest_words
+    from hwr.recombination.extract import extract_words
 
     recognizer = Recognizer.load(args.model or default_model())
-    count = harvest_words(recognizer, args.data, args.out, args.shift)
+    count = extract_words(recognizer, args.data, args.out, args.shift)
     print(f"{count} words in {args.out}")
     return 0
 
 
-def cut_pieces(args: argparse.Namespace) -> int:
+def cut_subwords(args: argparse.Namespace) -> int:
     """Write pieces of words as a dataset."""
     from hwr.defaults import default_model
     from hwr.recognizer import Recognizer
-    from hwr.recombination.extract import harvest_pieces
+    from hwr.recombination.extract import extract_subwords
 
     recognizer = Recognizer.load(args.model or default_model())
-    count = harvest_pieces(recognizer, args.data, args.out, args.seed)
+    count = extract_subwords(recognizer, args.data, args.out, args.seed)
     print(f"{count} pieces in {args.out}")
     return 0

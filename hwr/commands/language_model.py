@@ -9,10 +9,10 @@ from typing import Any
 
 def add(commands: Any) -> None:
     """Add the command to those of the command line."""
-    prior = commands.add_parser(
+    language_model = commands.add_parser(
         "language-model", help="estimate which texts look like names from lists"
     )
-    prior.add_argument(
+    language_model.add_argument(
         "--names",
         action="append",
         required=True,
@@ -20,31 +20,31 @@ def add(commands: Any) -> None:
         help="text file, one name a line, or CSV with NAME,COUNT; repeatable; WEIGHT multiplies "
         "its counts (1)",
     )
-    prior.add_argument(
+    language_model.add_argument(
         "--without",
         type=Path,
         metavar="DIR",
         help="dataset whose labels of pictures set aside are taken out of the counts of the first "
-        "list, so that the prior's weight can be fitted to these pictures",
+        "list, so that the language model's weight can be fitted to these pictures",
     )
-    prior.add_argument("--out", type=Path, required=True, help="file to write (.npz)")
-    prior.set_defaults(command=make_prior)
+    language_model.add_argument("--out", type=Path, required=True, help="file to write (.npz)")
+    language_model.set_defaults(command=make_language_model)
 
 
-def make_prior(args: argparse.Namespace) -> int:
-    """Estimate a prior from lists of names."""
+def make_language_model(args: argparse.Namespace) -> int:
+    """Estimate a language model from lists of names."""
     from collections import Counter
 
     from hwr.alphabet import Alphabet
-    from hwr.data.dataset import open_dataset, share_out
-    from hwr.decoding.language_model import Prior, count_names
+    from hwr.data.dataset import open_dataset, split_calibration
+    from hwr.decoding.language_model import LanguageModel, count_names
     from hwr.name_files import weighted_path
 
     alphabet = Alphabet()
     total: dict[str, float] = {}
     aside: Counter[str] = Counter()
     if args.without:
-        _, apart = share_out(open_dataset(args.without, "train", alphabet))
+        _, apart = split_calibration(open_dataset(args.without, "train", alphabet))
         aside.update(sample.text for sample in apart)
     for entry in args.names:
         file, factor = weighted_path(entry, 1.0)
@@ -56,8 +56,8 @@ def make_prior(args: argparse.Namespace) -> int:
         for name, count in counts.items():
             total[name] = total.get(name, 0.0) + factor * count
         print(f"{Path(file).name}: {len(counts):,} names, {dropped:,} rows left out")
-    prior = Prior.estimate(total, alphabet)
-    prior.save(args.out)
+    language_model = LanguageModel.estimate(total, alphabet)
+    language_model.save(args.out)
     size = args.out.stat().st_size
-    print(f"{len(prior.costs):,} states in {args.out}, {size / 1e6:.2f} MB")
+    print(f"{len(language_model.costs):,} states in {args.out}, {size / 1e6:.2f} MB")
     return 0

@@ -28,10 +28,10 @@ DATA.add_argument("--data", type=Path, help="dataset folder ($HWR_DATA, else ass
 
 EXPECTED = _parent()
 EXPECTED.add_argument(
-    "--roster", type=Path, metavar="FILE", help="text or CSV file of the names that can occur"
+    "--lexicon", type=Path, metavar="FILE", help="text or CSV file of the names that can occur"
 )
 EXPECTED.add_argument(
-    "--prior",
+    "--language-model",
     action=argparse.BooleanOptionalAction,
     help="lean towards what looks like a name, or do not (default: as the model folder says)",
 )

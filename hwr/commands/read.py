@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hwr.commands import options
 
 if TYPE_CHECKING:
-    from hwr.decoding.decoder import PriorChoice
+    from hwr.decoding.decoder import LanguageModelChoice
     from hwr.recognizer import Recognizer
 
 
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         "--figure", type=Path, metavar="PNG", help="draw the reading of the one FILE into it"
     )
     read.add_argument(
-        "--careful",
+        "--tta",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="read what is not sure once more in several views (default: do)",
@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
 def read_files(args: argparse.Namespace) -> int:
     """Read files; one line or JSON object each."""
     from hwr.data.dataset import open_dataset
-    from hwr.decoding.lexicon import NOT_LISTED, Roster
+    from hwr.decoding.lexicon import NOT_LISTED, Lexicon
     from hwr.defaults import default_data, default_model
     from hwr.image import ImageError
     from hwr.recognizer import Recognizer
@@ -54,12 +54,23 @@ def read_files(args: argparse.Namespace) -> int:
         files += [str(dataset.find(index).path) for index in args.index]
     if not files:
         raise ValueError("Nothing to read; give picture files or --index N.")
-    roster = Roster.read(args.roster, recognizer.spec.alphabet) if args.roster else None
-    prior: PriorChoice = "auto" if args.prior is None else args.prior
+    lexicon = Lexicon.read(args.lexicon, recognizer.spec.alphabet) if args.lexicon else None
+    language_model: LanguageModelChoice = (
+        "auto" if args.language_model is None else args.language_model
+    )
     if args.figure:
-        _draw(recognizer, files, args.figure, roster=roster, prior=prior, careful=args.careful)
+        _draw(
+            recognizer,
+            files,
+            args.figure,
+            lexicon=lexicon,
+            language_model=language_model,
+            tta=args.tta,
+        )
     rows = []
-    results = recognizer.read_many(files, roster=roster, prior=prior, careful=args.careful)
+    results = recognizer.read_many(
+        files, lexicon=lexicon, language_model=language_model, tta=args.tta
+    )
     for file, result in zip(files, results, strict=True):
         if isinstance(result, ImageError):
             row = {"file": file, "text": None, "confidence": None, "error": str(result)}

@@ -15,7 +15,7 @@ from hwr.commands import options
 
 if TYPE_CHECKING:
     from hwr.bulk.transcribe import Progress, ReadAll
-    from hwr.decoding.decoder import PriorChoice
+    from hwr.decoding.decoder import LanguageModelChoice
 
 #: Exit code of a run that was interrupted, as shells count it (128 + SIGINT).
 INTERRUPTED = 130
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the rows")
     parser.add_argument(
-        "--careful", action="store_true", help="read what is not sure once more in several views"
+        "--tta", action="store_true", help="read what is not sure once more in several views"
     )
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="(%(default)s)")
     parser.add_argument(
@@ -70,10 +70,12 @@ def transcribe_sources(args: argparse.Namespace) -> int:
 
     if args.workers is not None and args.workers < 1:
         raise ValueError(f"--workers is at least 1. Received: {args.workers}")
-    prior: PriorChoice = "auto" if args.prior is None else args.prior
-    roster = read_name_file(args.roster).names if args.roster else None
+    language_model: LanguageModelChoice = (
+        "auto" if args.language_model is None else args.language_model
+    )
+    lexicon = read_name_file(args.lexicon).names if args.lexicon else None
     model = (args.model or default_model()).resolve()
-    settings = Settings(model, args.engine, roster, prior, args.careful)
+    settings = Settings(model, args.engine, lexicon, language_model, args.tta)
     read_all: ReadAll = partial(read_locally, settings=settings, workers=args.workers)
     if args.ray or args.ray_address:
         read_all = _on_cluster(args, settings)

@@ -26,7 +26,7 @@ HELD_OUT = 10
 
 #: One training picture in this many is never trained on: confidence and whatever else is
 #: chosen by looking at readings is fitted to these, and the validation split stays unseen.
-SET_ASIDE = 20
+CALIBRATION_SHARE = 20
 
 
 class DatasetError(ValueError):
@@ -138,14 +138,14 @@ def corrected(dataset: Dataset, file: str | os.PathLike[str], alphabet: Alphabet
     return replace(dataset, samples=tuple(samples), dropped=tuple(dropped))
 
 
-def share_out(dataset: Dataset) -> tuple[Dataset, Dataset]:
+def split_calibration(dataset: Dataset) -> tuple[Dataset, Dataset]:
     """Return the part of a training split to train on and the part that is set aside.
 
     A hash of the file name decides, so that the choice stays when rows are added.
     """
     parts: tuple[list[Sample], list[Sample]] = ([], [])
     for sample in dataset:
-        parts[_hash(sample.path.name) % SET_ASIDE == 1].append(sample)
+        parts[_hash(sample.path.name) % CALIBRATION_SHARE == 1].append(sample)
     trained, aside = (replace(dataset, samples=tuple(part)) for part in parts)
     return trained, aside
 

@@ -1,4 +1,4 @@
-"""The beam: the likeliest texts of logits, alone or with a prior over texts."""
+"""The beam: the likeliest texts of logits, alone or with a language model over texts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Hypothesis:
 
     Attributes:
         ids: its class ids.
-        log_probability: exact, the sum over all of its paths; without any prior.
-        score: `log_probability` plus what the prior adds; not normalised.
+        log_probability: exact, the sum over all of its paths; without any language model.
+        score: `log_probability` plus what the language model adds; not normalised.
     """
 
     ids: tuple[int, ...]
@@ -37,7 +37,9 @@ class Hypothesis:
 
 
 class Automaton(Protocol):
-    """A language model read letter by letter; see `hwr.decoding.language_model.FusedPrior`."""
+    """A language model read letter by letter; see
+    `hwr.decoding.language_model.FusedLanguageModel`.
+    """
 
     @property
     def start(self) -> int:
@@ -57,20 +59,20 @@ class Automaton(Protocol):
 
 
 def beam(
-    logits: Floats, alphabet: Alphabet, width: int = WIDTH, prior: Automaton | None = None
+    logits: Floats, alphabet: Alphabet, width: int = WIDTH, language_model: Automaton | None = None
 ) -> list[Candidate]:
     """Return the likeliest texts of `logits`, (T, C), at most `width`, best first.
 
-    Without a prior the probabilities are exact. A prior shares the same total out anew
-    among the texts found, in proportion to their scores.
+    Without a language model the probabilities are exact. A language model shares the same total
+    out anew among the texts found, in proportion to their scores.
 
     Raises:
         ValueError: the shape is not (T, alphabet.classes), or `width` is below 1.
     """
     check_logits(logits, alphabet)
-    found = beam_search(logits, width, prior)
+    found = beam_search(logits, width, language_model)
     chances = np.exp([h.log_probability for h in found])
-    if prior is not None:
+    if language_model is not None:
         scores = np.array([h.score for h in found])
         weights = np.exp(scores - scores.max())
         chances = chances.sum() * weights / weights.sum()
@@ -81,7 +83,7 @@ def beam(
 
 
 def beam_search(
-    logits: Floats, width: int = WIDTH, prior: Automaton | None = None
+    logits: Floats, width: int = WIDTH, language_model: Automaton | None = None
 ) -> list[Hypothesis]:
     """Return the texts with the best scores, at most `width`, best first.
 
@@ -101,7 +103,7 @@ def beam_search(
     steps, classes = np.nonzero(probabilities[:, BLANK + 1 :] >= PLAUSIBLE)
     for step, class_ in zip(steps.tolist(), classes.tolist(), strict=True):
         plausible[step].append((class_ + BLANK + 1, rows[step][class_ + BLANK + 1]))
-    tree = _Prefixes(prior)
+    tree = _Prefixes(language_model)
     # Looked up once: this loop takes most of the time of a reading that is not the network's.
     last_of, bonus_of, child_of, add_child = tree.last, tree.bonus, tree.children, tree.add
     # The chance that a prefix's paths end in a blank, and that they end in its last letter.
@@ -150,19 +152,22 @@ class _Prefixes:
 
     Attributes:
         last: the last class of each; BLANK of the empty one.
-        bonus: what the prior multiplies the chance of each by.
+        bonus: what the language model multiplies the chance of each by.
         children: the prefix that follows (prefix, class), never 0, of those met.
     """
 
-    def __init__(self, prior: Automaton | None) -> None:
-        self.prior = prior
+    def __init__(self, language_model: Automaton | None) -> None:
+        self.language_model = language_model
         self.last = [BLANK]
         self.bonus = [1.0]
         self.children: dict[tuple[int, int], int] = {}
         self._parents = [0]
-        self._states = [0 if prior is None else prior.start]
-        if prior is not None:  # numbers come out of views as Python's own, twice as fast
-            self._factors, self._following = prior.factors.data, prior.following.data
+        self._states = [0 if language_model is None else language_model.start]
+        if language_model is not None:  # numbers come out of views as Python's own, twice as fast
+            self._factors, self._following = (
+                language_model.factors.data,
+                language_model.following.data,
+            )
 
     def add(self, number: int, class_: int) -> int:
         """Return a new prefix that follows `number` by a letter."""
@@ -170,7 +175,7 @@ class _Prefixes:
         self.last.append(class_)
         self._parents.append(number)
         bonus, state = self.bonus[number], self._states[number]
-        if self.prior is not None:
+        if self.language_model is not None:
             bonus *= self._factors[state, class_]
             state = self._following[state, class_]
         self.bonus.append(bonus)
@@ -178,8 +183,12 @@ class _Prefixes:
         return new
 
     def end(self, number: int) -> float:
-        """Return what the prior multiplies the chance of a text by because it ends."""
-        return 1.0 if self.prior is None else float(self.prior.ends[self._states[number]])
+        """Return what the language model multiplies the chance of a text by because it ends."""
+        return (
+            1.0
+            if self.language_model is None
+            else float(self.language_model.ends[self._states[number]])
+        )
 
     def text(self, number: int) -> tuple[int, ...]:
         """Return the class ids of a prefix."""

@@ -1,4 +1,4 @@
-"""Confidence: how probable it is that the whole name is right, fitted to one network."""
+"""Confidence: how probable it is that the whole name is right, and all else fitted to a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hwr.network.model_folder import CONFIG, ModelFolderError, content_sha256, r
 from hwr.reading import SURE
 
 CONFIDENCE = "confidence.json"
-FORMAT = 2
+FORMAT = 3
 
 #: Probabilities are kept this far from 0 and 1 before their odds are taken.
 _MARGIN = 1e-6
@@ -30,50 +30,51 @@ FEATURES = ("constant", "odds", "margin", "length")
 
 
 @dataclass(frozen=True)
-class Confidence:
+class DecodingParameters:
     """Everything about doubt that was fitted to the readings of one network.
 
     Attributes:
-        name: a weight for each of FEATURES, of readings without a prior; none where nothing was
+        name: a weight for each of FEATURES, of readings without a language model; none where
+            nothing was
             fitted: the probability is then the network's own.
-        name_with_prior: the same, of readings with the prior.
-        weight, reward: what the prior counts in the beam; see
-            `hwr.decoding.language_model.Prior.fused`.
-        prior: whether readings use the prior unless told otherwise.
-        evidence: what the names of a roster count.
+        name_with_language_model: the same, of readings with the language model.
+        weight, reward: what the language model counts in the beam; see
+            `hwr.decoding.language_model.LanguageModel.fused`.
+        language_model: whether readings use the language model unless told otherwise.
+        evidence: what the names of a lexicon count.
         sure: from this confidence on a reading is called sure.
         cut: where letters meet between their peaks; see `hwr.decoding.alignment.edges`.
         fitted_on: number of pictures by the name of their dataset.
     """
 
     name: tuple[float, ...] = ()
-    name_with_prior: tuple[float, ...] = ()
+    name_with_language_model: tuple[float, ...] = ()
     weight: float = 0.2
     reward: float = 0.3
-    prior: bool = False
+    language_model: bool = False
     evidence: Evidence = field(default_factory=Evidence)
     sure: float = SURE
     cut: float = CUT
     fitted_on: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for weights in (self.name, self.name_with_prior):
+        for weights in (self.name, self.name_with_language_model):
             if weights and len(weights) != len(FEATURES):
                 raise ValueError(f"Need a weight for each of {FEATURES}. Received: {weights}")
-        numbers = (*self.name, *self.name_with_prior, self.weight, self.reward)
+        numbers = (*self.name, *self.name_with_language_model, self.weight, self.reward)
         if not np.isfinite([*numbers, *dataclasses.astuple(self.evidence)]).all():
             raise ValueError(f"All of it must be finite. Received: {self}")
         if not (0 < self.sure <= 1 and 0 <= self.cut <= 1):
             raise ValueError(f"sure and cut must lie in 0..1. Received: {self.sure} and {self.cut}")
 
-    def of(self, candidates: Sequence[Candidate], *, prior: bool) -> float:
+    def of(self, candidates: Sequence[Candidate], *, language_model: bool) -> float:
         """Return the probability that the first candidate is right in every character.
 
         Args:
             candidates: at least one, best first.
-            prior: whether the candidates were found with the prior.
+            language_model: whether the candidates were found with the language model.
         """
-        weights = self.name_with_prior if prior else self.name
+        weights = self.name_with_language_model if language_model else self.name
         if not weights:
             return min(1.0, candidates[0].probability)
         return float(1 / (1 + np.exp(-np.dot(weights, features(candidates)))))
@@ -82,19 +83,19 @@ class Confidence:
         values = dataclasses.asdict(self)
         return values | {
             "name": list(self.name),
-            "name_with_prior": list(self.name_with_prior),
+            "name_with_language_model": list(self.name_with_language_model),
             "fitted_on": dict(self.fitted_on),
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Confidence:
+    def from_dict(cls, values: Mapping[str, Any]) -> DecodingParameters:
         """Return what `to_dict` described.
 
         Raises:
             KeyError, TypeError, ValueError: a field is missing, unknown or of another kind.
         """
         values = dict(values)
-        for key in ("name", "name_with_prior"):
+        for key in ("name", "name_with_language_model"):
             values[key] = tuple(float(weight) for weight in values[key])
         values["evidence"] = Evidence(**{k: float(v) for k, v in values["evidence"].items()})
         return cls(**values)
@@ -177,14 +178,14 @@ def fit_choice(options: Sequence[Doubles], chosen: Sequence[int], *, ridge: floa
 # === In the model folder ===
 
 
-def load_confidence(folder: Path) -> Confidence:
+def load_parameters(folder: Path) -> DecodingParameters:
     """Return what stands in a model folder; the network's own probabilities if nothing does.
 
     Raises:
         ModelFolderError: the file is damaged, or was fitted to other weights.
     """
     if not (folder / CONFIDENCE).exists():
-        return Confidence()
+        return DecodingParameters()
     values = read_json(folder / CONFIDENCE)
     remedy = "fit it again with `python -m hwr calibrate`, or delete it"
     try:
@@ -192,23 +193,33 @@ def load_confidence(folder: Path) -> Confidence:
         told = values.get("confidence_sha256")
         if told is not None and told != content_sha256(values["confidence"]):
             raise ValueError("its sha256 differs")
-        confidence = Confidence.from_dict(values["confidence"]) if version == FORMAT else None
+        fitted = _of_format_2(values["confidence"]) if version == 2 else values["confidence"]
+        parameters = DecodingParameters.from_dict(fitted) if version in (2, FORMAT) else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFolderError(
             f"{folder.name}/{CONFIDENCE} is damaged ({error}); {remedy}."
         ) from error
-    if confidence is None:
+    if parameters is None:
         raise ModelFolderError(
             f"{folder.name}/{CONFIDENCE} has format {version!r}, this program reads format "
             f"{FORMAT}; {remedy}."
         )
     if weights != read_json(folder / CONFIG).get("weights_sha256"):
         raise ModelFolderError(f"{folder.name}/{CONFIDENCE} was fitted to other weights; {remedy}.")
-    return confidence
+    return parameters
 
 
-def save_confidence(folder: Path, confidence: Confidence) -> None:
-    """Write `confidence` into a model folder, for the weights that are there.
+def _of_format_2(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters as they were stored before format 3, with the names of today."""
+    renamed = {"name_with_prior": "name_with_language_model", "prior": "language_model"}
+    evidence = dict(values["evidence"])
+    return {renamed.get(key, key): value for key, value in values.items()} | {
+        "evidence": {"temperature": 1 / evidence.pop("temper"), **evidence}
+    }
+
+
+def save_parameters(folder: Path, parameters: DecodingParameters) -> None:
+    """Write `parameters` into a model folder, for the weights that are there.
 
     Raises:
         ModelFolderError: there is no model in the folder.
@@ -216,7 +227,7 @@ def save_confidence(folder: Path, confidence: Confidence) -> None:
     values = {
         "format": FORMAT,
         "weights_sha256": read_json(folder / CONFIG)["weights_sha256"],
-        "confidence_sha256": content_sha256(confidence.to_dict()),
-        "confidence": confidence.to_dict(),
+        "confidence_sha256": content_sha256(parameters.to_dict()),
+        "confidence": parameters.to_dict(),
     }
     write_text(folder / CONFIDENCE, json.dumps(values, indent=2) + "\n")

@@ -12,17 +12,17 @@ from hwr.alphabet import Alphabet
 from hwr.arrays import Floats, Grey
 from hwr.decoding.alignment import place
 from hwr.decoding.beam import WIDTH, beam
-from hwr.decoding.confidence import Confidence
+from hwr.decoding.confidence import DecodingParameters
 from hwr.decoding.ctc import Condensed, greedy_text, log_probability, log_softmax
-from hwr.decoding.language_model import PRIOR, Prior
-from hwr.decoding.lexicon import LISTED, Roster
+from hwr.decoding.language_model import LANGUAGE_MODEL, LanguageModel
+from hwr.decoding.lexicon import LISTED, Lexicon
 from hwr.letter import Candidate, Letter, Timeline
 
 #: Candidates that a reading shows.
 SHOWN = 5
 
-#: A prior, on, off, or as the model folder says.
-PriorChoice = Prior | bool | Literal["auto"]
+#: A language model, on, off, or as the model folder says.
+LanguageModelChoice = LanguageModel | bool | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Decoding:
     """What logits say.
 
     Attributes:
-        text: the name; of a roster, as it is spelt there.
+        text: the name; of a lexicon, as it is spelt there.
         confidence: probability that `text` is right, 0..1.
         letters: above their ink, with alternatives.
         candidates: the likeliest texts, best first; the first is `text`.
-        absent: where a roster was given, the probability that the name is not on it.
+        absent: where a lexicon was given, the probability that the name is not on it.
     """
 
     text: str
@@ -49,7 +49,7 @@ class Decoder:
     """Decodes the logits of one network."""
 
     alphabet: Alphabet
-    confidence: Confidence = field(default_factory=Confidence)
+    parameters: DecodingParameters = field(default_factory=DecodingParameters)
     width: int = WIDTH
 
     def decode(
@@ -57,8 +57,8 @@ class Decoder:
         logits: Floats,
         image: Grey | None = None,
         *,
-        roster: Roster | None = None,
-        prior: PriorChoice = "auto",
+        lexicon: Lexicon | None = None,
+        language_model: LanguageModelChoice = "auto",
         listed: float = LISTED,
         greedy: bool = False,
     ) -> Decoding:
@@ -68,11 +68,11 @@ class Decoder:
             logits: (T, C).
             image: (H, W) uint8 prepared image before padding, to place the letters on; without
                 it there are no letters, which saves half of the time.
-            roster: names that can occur. What it says is weighed against the name not being on
-                it; if that is likelier, the answer is what the picture says without the roster.
-            prior: soften the reading towards what looks like a name. Not with a roster.
-            listed: probability, before looking, that the name is on the roster.
-            greedy: take the text of the best path instead, whatever roster and prior say.
+            lexicon: names that can occur. What it says is weighed against the name not being on
+                it; if that is likelier, the answer is what the picture says without the lexicon.
+            language_model: soften the reading towards what looks like a name. Not with a lexicon.
+            listed: probability, before looking, that the name is on the lexicon.
+            greedy: take the text of the best path instead, whatever lexicon and language model say.
         """
         steps = Condensed.of(logits)
         if greedy:
@@ -82,19 +82,22 @@ class Decoder:
             chance = np.exp(log_probability(steps.scores, self.alphabet.encode(text)))
             first = found[0] if found else Candidate(text, float(chance))
             return self._free(
-                steps, image, [first, *(c for c in candidates if c.text != text)], prior=False
+                steps,
+                image,
+                [first, *(c for c in candidates if c.text != text)],
+                language_model=False,
             )
-        if roster is not None and roster.alphabet != self.alphabet:
+        if lexicon is not None and lexicon.alphabet != self.alphabet:
             raise ValueError(
-                "The roster was made for another alphabet; make it with that of the model."
+                "The lexicon was made for another alphabet; make it with that of the model."
             )
-        chosen = None if roster is not None else self._prior(prior)
+        chosen = None if lexicon is not None else self._language_model(language_model)
         candidates = self._candidates(steps, chosen)
-        free = self._free(steps, image, candidates, prior=chosen is not None)
-        if roster is None:
+        free = self._free(steps, image, candidates, language_model=chosen is not None)
+        if lexicon is None:
             return free
-        match = roster.match(
-            logits, candidates, self.confidence.evidence, listed=listed, count=SHOWN
+        match = lexicon.match(
+            logits, candidates, self.parameters.evidence, listed=listed, count=SHOWN
         )
         if not match.listed:
             others = Candidate(free.text, match.absent * free.confidence)
@@ -104,11 +107,13 @@ class Decoder:
         letters = self._letters(Condensed.whole(logits), match.texts[0], image)
         return Decoding(best.text, best.probability, letters, match.candidates, match.absent)
 
-    def _candidates(self, steps: Condensed, prior: Prior | None) -> list[Candidate]:
+    def _candidates(
+        self, steps: Condensed, language_model: LanguageModel | None
+    ) -> list[Candidate]:
         """Return what the beam finds, without spaces at the ends: they come from wide margins."""
         fused = None
-        if prior is not None:
-            fused = prior.fused(self.confidence.weight, self.confidence.reward)
+        if language_model is not None:
+            fused = language_model.fused(self.parameters.weight, self.parameters.reward)
         chances: dict[str, float] = {}
         for candidate in beam(steps.scores, self.alphabet, self.width, fused):
             text = candidate.text.strip()
@@ -117,43 +122,48 @@ class Decoder:
         return [Candidate(text, min(1.0, chance)) for text, chance in ranked]
 
     def _free(
-        self, steps: Condensed, image: Grey | None, candidates: list[Candidate], *, prior: bool
+        self,
+        steps: Condensed,
+        image: Grey | None,
+        candidates: list[Candidate],
+        *,
+        language_model: bool,
     ) -> Decoding:
         """Return the first candidate as the answer, with a calibrated probability."""
         letters = self._letters(steps, candidates[0].text, image)
-        sure = self.confidence.of(candidates, prior=prior)
+        sure = self.parameters.of(candidates, language_model=language_model)
         return Decoding(candidates[0].text, sure, letters, _calibrated(candidates, sure)[:SHOWN])
 
     def _letters(self, steps: Condensed, text: str, image: Grey | None) -> tuple[Letter, ...]:
         if image is None:
             return ()
         ids = self.alphabet.encode(text)
-        return tuple(place(steps, ids, self.alphabet, image, cut=self.confidence.cut))
+        return tuple(place(steps, ids, self.alphabet, image, cut=self.parameters.cut))
 
-    def _prior(self, choice: PriorChoice) -> Prior | None:
-        """Return the prior to use, or None.
+    def _language_model(self, choice: LanguageModelChoice) -> LanguageModel | None:
+        """Return the language model to use, or None.
 
         Raises:
-            ValueError: a prior is asked for that has another alphabet.
-            hwr.decoding.language_model.PriorError: the prior that comes with the project cannot be
-            used.
+            ValueError: a language model is asked for that has another alphabet.
+            hwr.decoding.language_model.LanguageModelError: the language model that comes with the
+            project cannot be used.
         """
-        if choice is False or (choice == "auto" and not self.confidence.prior):
+        if choice is False or (choice == "auto" and not self.parameters.language_model):
             return None
-        prior = choice if isinstance(choice, Prior) else _default_prior()
-        if prior.alphabet == self.alphabet:
-            return prior
+        language_model = choice if isinstance(choice, LanguageModel) else _default_language_model()
+        if language_model.alphabet == self.alphabet:
+            return language_model
         if choice == "auto":
             return None
         raise ValueError(
-            f"The prior writes {prior.alphabet.characters!r}, the model "
-            f"{self.alphabet.characters!r}; make one with `python -m hwr prior` or read without."
+            f"The language model writes {language_model.alphabet.characters!r}, the model "
+            f"{self.alphabet.characters!r}; make one with `hwr language-model` or read without."
         )
 
 
 @cache
-def _default_prior() -> Prior:
-    return Prior.load(PRIOR)
+def _default_language_model() -> LanguageModel:
+    return LanguageModel.load(LANGUAGE_MODEL)
 
 
 def timeline(logits: Floats, alphabet: Alphabet) -> Timeline:

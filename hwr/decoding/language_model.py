@@ -1,4 +1,4 @@
-"""The prior: which texts look like names, as a small model of letter sequences."""
+"""The language model: which texts look like names, as a small model of letter sequences."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from hwr.atomic_file import replacing
 from hwr.defaults import ASSETS
 from hwr.name_files import read_name_file
 
-#: The prior that comes with the project.
-PRIOR = ASSETS / "prior.npz"
+#: The language model that comes with the project.
+LANGUAGE_MODEL = ASSETS / "language_model.npz"
 
 FORMAT = 1
 
@@ -31,13 +31,15 @@ ORDER, LEAST = 7, 12.0
 STEP = 1 / 20
 
 
-class PriorError(ValueError):
-    """A prior cannot be estimated, or its file cannot be used."""
+class LanguageModelError(ValueError):
+    """A language model cannot be estimated, or its file cannot be used."""
 
 
 @dataclass(frozen=True, eq=False)
-class FusedPrior:
-    """A prior with the weight that it has in a beam search; a `hwr.decoding.ctc.Automaton`."""
+class FusedLanguageModel:
+    """A language model with the weight that it has in a beam search; a
+    `hwr.decoding.ctc.Automaton`.
+    """
 
     start: int
     factors: Doubles
@@ -46,7 +48,7 @@ class FusedPrior:
 
 
 @dataclass(frozen=True, eq=False)
-class Prior:
+class LanguageModel:
     """A letter n-gram model over the names of lists.
 
     A state is what was read last: as many letters as the lists hold often enough. Every
@@ -68,13 +70,13 @@ class Prior:
     def __post_init__(self) -> None:
         states, _ = self.contexts.shape
         if self.contexts.dtype != np.uint8 or self.costs.dtype != np.uint8:
-            raise PriorError(
-                f"A prior is stored as bytes. Received: {self.contexts.dtype} and "
+            raise LanguageModelError(
+                f"A language model is stored as bytes. Received: {self.contexts.dtype} and "
                 f"{self.costs.dtype}"
             )
         if self.costs.shape != (states, self.alphabet.classes) or not states:
-            raise PriorError(
-                f"A prior needs one row of costs per context and one column per class. "
+            raise LanguageModelError(
+                f"A language model needs one row of costs per context and one column per class. "
                 f"Received: {self.contexts.shape} and {self.costs.shape}"
             )
 
@@ -86,8 +88,8 @@ class Prior:
         *,
         order: int = ORDER,
         least: float = LEAST,
-    ) -> Prior:
-        """Return the prior of names with how often each occurs.
+    ) -> LanguageModel:
+        """Return the language model of names with how often each occurs.
 
         Args:
             counts: by name, in letters of the alphabet; any positive weights.
@@ -95,14 +97,14 @@ class Prior:
             least: count from which on a sequence of letters is a state.
 
         Raises:
-            PriorError: there is no name.
+            LanguageModelError: there is no name.
             hwr.alphabet.UnknownCharacterError: the alphabet cannot write one.
         """
         alphabet = alphabet or Alphabet()
         texts = [alphabet.encode(name) for name, count in counts.items() if name and count > 0]
         weights = np.array([count for name, count in counts.items() if name and count > 0])
         if not texts:
-            raise PriorError("There is no name to estimate a prior from.")
+            raise LanguageModelError("There is no name to estimate a language model from.")
         base, begin = alphabet.classes + 1, alphabet.classes
         # One long row of symbols: the beginning, the letters and the end of every name.
         lengths = np.array([len(ids) + 2 for ids in texts])
@@ -146,33 +148,37 @@ class Prior:
         )
 
     @classmethod
-    def load(cls, file: str | os.PathLike[str] = PRIOR) -> Prior:
-        """Return the prior of a file.
+    def load(cls, file: str | os.PathLike[str] = LANGUAGE_MODEL) -> LanguageModel:
+        """Return the language model of a file.
 
         Raises:
-            PriorError: the file is missing, damaged or of another version.
+            LanguageModelError: the file is missing, damaged or of another version.
         """
         path = Path(file)
         if not path.is_file():
-            raise PriorError(
-                f"There is no file {str(file)!r}; make a prior with `python -m hwr prior`."
+            raise LanguageModelError(
+                f"There is no file {str(file)!r}; make a language model with `hwr language-model`."
             )
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 version = int(arrays["format"])
                 if version != FORMAT:
-                    raise PriorError(
+                    raise LanguageModelError(
                         f"{path.name} has format {version}, this program reads format {FORMAT}; "
-                        f"make the prior again with `python -m hwr prior`."
+                        f"make the language model again with `hwr language-model`."
                     )
                 return cls(Alphabet(str(arrays["alphabet"])), arrays["contexts"], arrays["costs"])
-        except PriorError:
+        except LanguageModelError:
             raise
         except Exception as error:  # what np.load raises is not documented
-            raise PriorError(f"{path.name} is damaged, no prior: {error}") from error
+            raise LanguageModelError(
+                f"{path.name} is damaged, no language model: {error}"
+            ) from error
 
     def save(self, file: str | os.PathLike[str]) -> None:
-        """Write the prior; what stood there before is replaced only when all is written."""
+        """Write the language model; what stood there before is replaced only when all is
+        written.
+        """
         with replacing(file) as stream:
             np.savez_compressed(
                 stream,
@@ -199,14 +205,16 @@ class Prior:
         try:
             return _States.of(self.contexts, self.alphabet.classes)
         except (KeyError, IndexError) as error:
-            raise PriorError("The contexts of a prior hold each shorter one, too.") from error
+            raise LanguageModelError(
+                "The contexts of a language model hold each shorter one, too."
+            ) from error
 
     @cached_property
-    def _fused(self) -> dict[tuple[float, float], FusedPrior]:
+    def _fused(self) -> dict[tuple[float, float], FusedLanguageModel]:
         return {}
 
-    def fused(self, weight: float, reward: float) -> FusedPrior:
-        """Return the prior for a beam search; made once for each pair of arguments.
+    def fused(self, weight: float, reward: float) -> FusedLanguageModel:
+        """Return the language model for a beam search; made once for each pair of arguments.
 
         A text's score grows by weight * log-probability + reward * letters; the reward makes up
         for the preference for short names.
@@ -216,7 +224,7 @@ class Prior:
             logs = -STEP * weight * self.costs.astype(np.float64)
             factors = np.exp(logs + reward)
             factors[:, BLANK] = 1
-            self._fused[key] = FusedPrior(
+            self._fused[key] = FusedLanguageModel(
                 self._states.start, factors, np.exp(logs[:, BLANK]), self._states.following
             )
         return self._fused[key]
@@ -254,7 +262,7 @@ class _States:
 
     @classmethod
     def of(cls, contexts: NDArray[np.uint8], classes: int) -> _States:
-        """Return the states of contexts ordered by length; see `Prior`."""
+        """Return the states of contexts ordered by length; see `LanguageModel`."""
         base = classes + 1
         length = (contexts > 0).sum(axis=1)
         places = base ** np.arange(contexts.shape[1] - 1, -1, -1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The roster: the names that can occur, and how likely each of them is the one in a picture."""
+"""The lexicon: the names that can occur, and how likely each of them is the one in a picture."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from hwr.decoding.ctc import SURELY_BLANK, log_probabilities, log_softmax
 from hwr.letter import Candidate
 from hwr.name_files import read_name_file
 
-#: Most names that a roster may hold.
+#: Most names that a lexicon may hold.
 MOST = 100_000
 
-#: Rosters of up to this many names are scored exactly, larger ones by a beam.
+#: Lexicons of up to this many names are scored exactly, larger ones by a beam.
 EXACT = 2_000
 
-#: Prefixes that the beam through a large roster keeps, and texts of it scored exactly.
+#: Prefixes that the beam through a large lexicon keeps, and texts of it scored exactly.
 WIDTH, RESCORED = 200, 20
 
 #: How sure one may be, before looking, that a name is on the list.
@@ -36,31 +36,32 @@ NOT_LISTED = "not on the list"
 _SEPARATORS = re.compile(r"[ -]+")
 
 
-class RosterError(ValueError):
+class LexiconError(ValueError):
     """A list of names cannot be used."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How much the scores of a roster weigh; fitted by `hwr.calibrate`.
+    """How much the scores of a lexicon weigh; fitted by `hwr.calibrate`.
 
-    The chances of the names r of a roster and of "not on the list" are in proportion to
+    The chances of the names r of a lexicon and of "not on the list" are in proportion to
 
-        p(r) ** temper   and   odds * best ** temper * exp(offset + growth * log(size))
+        p(r) ** (1 / temperature)   and   odds * best ** (1 / temperature) * exp(offset + growth *
+        log(size))
 
     with p the CTC probability, `best` that of the likeliest text that is not on the list, and
     `odds` those, before looking, that the name is missing. The longer the list, the likelier
     some name on it resembles by accident what is written; `growth` pays for that.
     """
 
-    temper: float = 0.6
+    temperature: float = 1.67
     offset: float = -6.0
     growth: float = 0.4
 
 
 @dataclass(frozen=True)
 class Match:
-    """What a roster says about a picture.
+    """What a lexicon says about a picture.
 
     Attributes:
         candidates: the likeliest names, spelt as they were given, with their probabilities.
@@ -79,7 +80,7 @@ class Match:
 
 
 @dataclass(frozen=True, eq=False)
-class Roster:
+class Lexicon:
     """Names that can occur, each once.
 
     Names that differ only in case, accents, hyphens and spaces are the same name, and each
@@ -95,11 +96,11 @@ class Roster:
     alphabet: Alphabet
 
     @classmethod
-    def of(cls, names: Iterable[str], alphabet: Alphabet | None = None) -> Roster:
-        """Return the roster of `names`; empty ones are skipped.
+    def of(cls, names: Iterable[str], alphabet: Alphabet | None = None) -> Lexicon:
+        """Return the lexicon of `names`; empty ones are skipped.
 
         Raises:
-            RosterError: there is no name, or too many, or one that the alphabet cannot write.
+            LexiconError: there is no name, or too many, or one that the alphabet cannot write.
         """
         alphabet = alphabet or Alphabet()
         kept: dict[str, str] = {}
@@ -112,41 +113,41 @@ class Roster:
             try:
                 alphabet.encode(folded)
             except UnknownCharacterError as error:
-                raise RosterError(
+                raise LexiconError(
                     f"Entry {number} of the list, {name.strip()!r}, holds {error.character!r}, "
                     f"which this model cannot write; write the name in letters or remove it."
                 ) from None
             key = _SEPARATORS.sub("", folded)
             if not key.strip("'"):
-                raise RosterError(
+                raise LexiconError(
                     f"Entry {number} of the list, {name.strip()!r}, has no letter; remove it."
                 )
             kept.setdefault(key, " ".join(name.split()))
             if len(kept) > MOST:
-                raise RosterError(f"A list may hold {MOST:,} names; give a shorter one.")
+                raise LexiconError(f"A list may hold {MOST:,} names; give a shorter one.")
         if not kept:
-            raise RosterError("The list holds no name; write one name a line.")
+            raise LexiconError("The list holds no name; write one name a line.")
         return cls(tuple(kept.values()), given - len(kept), alphabet)
 
     @classmethod
-    def parse(cls, text: str, alphabet: Alphabet | None = None) -> Roster:
-        """Return the roster of a pasted text: one name a line.
+    def parse(cls, text: str, alphabet: Alphabet | None = None) -> Lexicon:
+        """Return the lexicon of a pasted text: one name a line.
 
         On a single line, commas, semicolons or tabs may part the names instead.
 
         Raises:
-            RosterError: see `of`.
+            LexiconError: see `of`.
         """
         lines = text.strip().splitlines()
         return cls.of(lines if len(lines) > 1 else re.split(r"[,;\t]", text), alphabet)
 
     @classmethod
-    def read(cls, file: str | os.PathLike[str], alphabet: Alphabet | None = None) -> Roster:
-        """Return the roster of a file; see `hwr.name_files.read_name_file`.
+    def read(cls, file: str | os.PathLike[str], alphabet: Alphabet | None = None) -> Lexicon:
+        """Return the lexicon of a file; see `hwr.name_files.read_name_file`.
 
         Raises:
             hwr.name_files.NameFileError: the file cannot be read.
-            RosterError: see `of`.
+            LexiconError: see `of`.
         """
         return cls.of(read_name_file(file).names, alphabet)
 
@@ -218,10 +219,10 @@ class Roster:
         evidence = evidence or Evidence()
         scores = self.score(logits, exact=exact)
         with np.errstate(divide="ignore"):
-            weights = evidence.temper * np.log(scores.totals)
+            weights = np.log(scores.totals) / evidence.temperature
         absent = -np.inf
         if listed < 1:
-            absent = evidence.temper * np.log(max(self._unlisted(free), 1e-300))
+            absent = np.log(max(self._unlisted(free), 1e-300)) / evidence.temperature
             absent += evidence.offset + evidence.growth * np.log(len(self))
             absent += np.log(1 - listed) - np.log(listed)
         top = max(float(weights.max()), absent)
@@ -250,21 +251,21 @@ class Roster:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """The CTC probabilities of a roster's names.
+    """The CTC probabilities of a lexicon's names.
 
     Attributes:
         totals: (N,) of each name, summed over the forms in which it may be written; 0 where a
             beam did not find the name.
     """
 
-    roster: Roster
+    lexicon: Lexicon
     totals: Doubles
     _found: NDArray[np.intp]
     _chances: Doubles
 
     def form(self, name: int) -> str:
         """Return the likeliest form of a name, in letters of the alphabet."""
-        forms, owners = self.roster._forms
+        forms, owners = self.lexicon._forms
         own = np.flatnonzero(owners[self._found] == name)
         return forms[int(self._found[own[self._chances[own].argmax()]])]
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import Alphabet
 from hwr.arrays import Doubles, Grey
-from hwr.data.dataset import Dataset, DatasetError, Sample, share_out
+from hwr.data.dataset import Dataset, DatasetError, Sample, split_calibration
 from hwr.decoding.alignment import align, ink_profile, peaks
 from hwr.decoding.beam import beam, beam_search
-from hwr.decoding.confidence import Confidence, features, fit_choice
+from hwr.decoding.confidence import DecodingParameters, features, fit_choice
 from hwr.decoding.ctc import greedy_text
 from hwr.decoding.decoder import Decoder
-from hwr.decoding.language_model import Prior
-from hwr.decoding.lexicon import EXACT, Evidence, Roster
+from hwr.decoding.language_model import LanguageModel
+from hwr.decoding.lexicon import EXACT, Evidence, Lexicon
 from hwr.image import ImageError, load_image
 from hwr.letter import Candidate
 from hwr.network.engine import batches_by_width
@@ -29,10 +29,10 @@ from hwr.recognizer import Recognizer
 #: Fewer readings than this say nothing about doubt.
 LEAST = 50
 
-#: Beam whose texts the prior chooses between.
+#: Beam whose texts the language model chooses between.
 WIDE = 20
 
-#: Sizes of the random rosters, and names of each that are weighed against one another.
+#: Sizes of the random lexicons, and names of each that are weighed against one another.
 SIZES, WEIGHED = (10, 30, 100, 300, 1000, 3000), 30
 
 #: Where letters may meet between their peaks.
@@ -56,26 +56,27 @@ class Case:
 def calibrate(
     recognizer: Recognizer,
     datasets: Sequence[Dataset],
-    prior: Prior | None = None,
+    language_model: LanguageModel | None = None,
     *,
-    use_prior: bool = True,
+    use_language_model: bool = True,
     sure: float = SURE,
     seed: int = 0,
-) -> Confidence:
+) -> DecodingParameters:
     """Return what doubt is worth for the readings of `recognizer`.
 
     Args:
         datasets: training splits; only the part of each that is never trained on is read.
-            To the first one alone is fitted how rosters are weighed.
-        prior: the prior to find a weight for; must have the alphabet of the recognizer.
-        use_prior: whether readings shall use it unless told otherwise.
+            To the first one alone is fitted how lexicons are weighed.
+        language_model: the language model to find a weight for; must have the alphabet of the
+            recognizer.
+        use_language_model: whether readings shall use it unless told otherwise.
         sure: from this confidence on a reading is called sure.
-        seed: of the random rosters.
+        seed: of the random lexicons.
 
     Raises:
         DatasetError: too few pictures are set aside.
     """
-    parts = [read_cases(recognizer, share_out(dataset)[1]) for dataset in datasets]
+    parts = [read_cases(recognizer, split_calibration(dataset)[1]) for dataset in datasets]
     cases = [case for part in parts for case in part]
     if len(cases) < LEAST:
         raise DatasetError(
@@ -83,12 +84,14 @@ def calibrate(
             f"confidence needs {LEAST}. Give more --data."
         )
     alphabet = recognizer.spec.alphabet
-    confidence = Confidence(sure=sure, cut=fit_cut(cases, alphabet))
-    if prior is not None:
-        weight, reward = fit_weight(cases, prior)
-        confidence = dataclasses.replace(confidence, weight=weight, reward=reward, prior=use_prior)
+    confidence = DecodingParameters(sure=sure, cut=fit_cut(cases, alphabet))
+    if language_model is not None:
+        weight, reward = fit_weight(cases, language_model)
+        confidence = dataclasses.replace(
+            confidence, weight=weight, reward=reward, language_model=use_language_model
+        )
     # Words of running text are not what a list of expected names holds, and read less surely.
-    pool = Roster.of(sorted({sample.text for sample in datasets[0]}), alphabet)
+    pool = Lexicon.of(sorted({sample.text for sample in datasets[0]}), alphabet)
     decoder = Decoder(alphabet, confidence)
     fitted: dict[str, int] = {}
     for dataset, part in zip(datasets, parts, strict=True):
@@ -96,7 +99,9 @@ def calibrate(
     return dataclasses.replace(
         confidence,
         name=fit_name(cases, decoder, None),
-        name_with_prior=fit_name(cases, decoder, prior) if prior is not None else (),
+        name_with_language_model=fit_name(cases, decoder, language_model)
+        if language_model is not None
+        else (),
         evidence=fit_evidence(parts[0], pool, np.random.default_rng(seed)),
         fitted_on=fitted,
     )
@@ -131,11 +136,11 @@ def fit_cut(cases: Sequence[Case], alphabet: Alphabet) -> float:
         profile = ink_profile(case.image)
         ink += profile[np.clip(np.round(cuts).astype(int), 0, len(profile) - 1)].sum(axis=0)
         count += 1
-    return float(CUTS[ink.argmin()]) if count else Confidence().cut
+    return float(CUTS[ink.argmin()]) if count else DecodingParameters().cut
 
 
-def fit_weight(cases: Sequence[Case], prior: Prior) -> tuple[float, float]:
-    """Return weight and reward of the prior under which the labels are likeliest.
+def fit_weight(cases: Sequence[Case], language_model: LanguageModel) -> tuple[float, float]:
+    """Return weight and reward of the language model under which the labels are likeliest.
 
     Only pictures whose label is among the beam's texts say anything about that.
     """
@@ -143,13 +148,15 @@ def fit_weight(cases: Sequence[Case], prior: Prior) -> tuple[float, float]:
     for case in cases:
         texts: dict[str, float] = {}
         for h in beam_search(case.logits, WIDE):
-            text = prior.alphabet.decode(h.ids).strip()
+            text = language_model.alphabet.decode(h.ids).strip()
             texts[text] = np.logaddexp(texts.get(text, -np.inf), h.log_probability)
         if case.sample.text in texts:
-            rows = [[p, prior.log_probability(text), len(text)] for text, p in texts.items()]
+            rows = [
+                [p, language_model.log_probability(text), len(text)] for text, p in texts.items()
+            ]
             options.append(np.array(rows))
             chosen.append(list(texts).index(case.sample.text))
-    default = Confidence()
+    default = DecodingParameters()
     if len(options) < LEAST:
         return default.weight, default.reward
     own, weight, reward = fit_choice(options, chosen)
@@ -158,26 +165,28 @@ def fit_weight(cases: Sequence[Case], prior: Prior) -> tuple[float, float]:
     return round(float(weight / own), 3), round(float(reward / own), 3)
 
 
-def fit_name(cases: Sequence[Case], decoder: Decoder, prior: Prior | None) -> tuple[float, ...]:
+def fit_name(
+    cases: Sequence[Case], decoder: Decoder, language_model: LanguageModel | None
+) -> tuple[float, ...]:
     """Return the weights of `hwr.decoding.confidence.FEATURES`, of readings with or without the
-    prior.
+    language model.
     """
     # What is fitted here must not be applied already.
-    bare = dataclasses.replace(decoder.confidence, name=(), name_with_prior=())
-    decoder = dataclasses.replace(decoder, confidence=bare)
+    bare = dataclasses.replace(decoder.parameters, name=(), name_with_language_model=())
+    decoder = dataclasses.replace(decoder, parameters=bare)
     options, chosen = [], []
     for case in cases:
-        decoded = decoder.decode(case.logits, prior=prior or False)
+        decoded = decoder.decode(case.logits, language_model=language_model or False)
         right = features(decoded.candidates)
         options.append(np.stack([right, np.zeros_like(right)]))
         chosen.append(0 if decoded.text == case.sample.text else 1)
     return tuple(round(float(weight), 4) for weight in fit_choice(options, chosen))
 
 
-def fit_evidence(cases: Sequence[Case], pool: Roster, rng: np.random.Generator) -> Evidence:
-    """Return how to weigh the scores of a roster.
+def fit_evidence(cases: Sequence[Case], pool: Lexicon, rng: np.random.Generator) -> Evidence:
+    """Return how to weigh the scores of a lexicon.
 
-    For each picture and size, a roster with the true name and one without are drawn from
+    For each picture and size, a lexicon with the true name and one without are drawn from
     `pool`, so that being on the list and not are equally likely.
     """
     names = {name: number for number, name in enumerate(pool.names)}
@@ -202,12 +211,12 @@ def fit_evidence(cases: Sequence[Case], pool: Roster, rng: np.random.Generator) 
                     chosen.append(answer)
     if len(options) < LEAST:
         return Evidence()
-    temper, offset, growth = fit_choice(options, chosen)
-    return Evidence(round(float(temper), 4), round(float(offset), 4), round(float(growth), 4))
+    inverse, offset, growth = fit_choice(options, chosen)
+    return Evidence(round(1 / float(inverse), 4), round(float(offset), 4), round(float(growth), 4))
 
 
 def _weighed(
-    pool: Roster,
+    pool: Lexicon,
     own: NDArray[np.intp],
     totals: Doubles,
     free: Sequence[Candidate],

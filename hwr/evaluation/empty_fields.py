@@ -10,7 +10,7 @@ from hwr.evaluation.metrics import wilson_interval
 from hwr.image import ImageError
 from hwr.recognizer import Recognizer
 from hwr.synthesis.render import draw_nothing
-from hwr.synthesis.writer import Hand
+from hwr.synthesis.writer import Writer
 
 #: What to call the pictures of each renderer.
 KINDS: Final = {
@@ -44,7 +44,7 @@ def read_empty_fields(recognizer: Recognizer, count: int) -> dict[str, dict[str,
     found = {}
     for number, (kind, name) in enumerate(KINDS.items()):
         rng = np.random.default_rng((SEED, number))
-        pictures = [draw_nothing(Hand.sample(rng), rng, kind=kind) for _ in range(count)]
+        pictures = [draw_nothing(Writer.sample(rng), rng, kind=kind) for _ in range(count)]
         readings = [r for r in recognizer.read_many(pictures) if not isinstance(r, ImageError)]
         empty = sum(not reading.text for reading in readings)
         low, high = wilson_interval(empty, count)

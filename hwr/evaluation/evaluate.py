@@ -19,7 +19,7 @@ from hwr.image import ImageError
 from hwr.recognizer import Recognizer
 
 #: By file name, every text that the ink allows.
-Gold = dict[str, tuple[str, ...]]
+Reference = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Row:
         sample: the picture and its label.
         text, confidence: the reading.
         labelled: whether the label names somebody, so that it counts.
-        gold: every text that the ink allows, hyphens folded; None where it was not read again
+        reference: every text that the ink allows, hyphens folded; None where it was not read again
             or holds no name that can be read.
     """
 
@@ -38,13 +38,13 @@ class Row:
     text: str
     confidence: float
     labelled: bool
-    gold: tuple[str, ...] | None
+    reference: tuple[str, ...] | None
 
     @property
-    def gold_pair(self) -> tuple[str, str]:
+    def reference_pair(self) -> tuple[str, str]:
         """The re-read text nearest to the reading, and the reading, hyphens folded in both."""
         reading = plain_hyphens(self.text)
-        return nearest(self.gold or ("",), reading), reading
+        return nearest(self.reference or ("",), reading), reading
 
 
 @dataclass(frozen=True)
@@ -55,68 +55,72 @@ class Evaluation:
         score: against the labels of the dataset.
         dropped: rows left out, counted by reason.
         failures: pictures that could not be read, with the reason.
-        gold: against the re-read labels, where such were given.
-        gold_dropped: pictures the re-reading found EMPTY or UNREADABLE, counted.
+        reference: against the re-read labels, where such were given.
+        reference_dropped: pictures the re-reading found EMPTY or UNREADABLE, counted.
         ceiling: of the re-read labels against those of the dataset: what a reader that is never
             wrong would reach.
-        careful: see `evaluate`.
+        tta: see `evaluate`.
         rows: every picture that was read.
     """
 
     score: Score
     dropped: dict[str, int]
     failures: tuple[str, ...]
-    gold: Score | None
-    gold_dropped: dict[str, int]
+    reference: Score | None
+    reference_dropped: dict[str, int]
     rows: tuple[Row, ...] = ()
     ceiling: Score | None = None
-    careful: bool = False
+    tta: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         values: dict[str, Any] = self.score.to_dict() | {
             "dropped": self.dropped,
             "failures": list(self.failures),
         }
-        if self.gold is not None:
-            values["gold"] = self.gold.to_dict() | {"dropped": self.gold_dropped}
+        if self.reference is not None:
+            values["reference"] = self.reference.to_dict() | {"dropped": self.reference_dropped}
         if self.ceiling is not None:
             values["ceiling"] = self.ceiling.to_dict()
         return values
 
 
 def evaluate(
-    recognizer: Recognizer, dataset: Dataset, gold: Gold | None = None, *, careful: bool = False
+    recognizer: Recognizer,
+    dataset: Dataset,
+    reference: Reference | None = None,
+    *,
+    tta: bool = False,
 ) -> Evaluation:
     """Read the usable pictures of a split, greedily and without a list, and score them.
 
     Args:
-        careful: see `hwr.recognizer.Recognizer.read`.
+        tta: see `hwr.recognizer.Recognizer.read`.
 
     Raises:
         DatasetError: no picture is left to score.
     """
-    if gold is not None and not any(row.path.name in gold for row in dataset):
+    if reference is not None and not any(row.path.name in reference for row in dataset):
         raise DatasetError(
             f"The re-read labels name no picture of the {dataset.split} split of "
             f"{dataset.folder.name}; check the split and the file."
         )
     usable = set(dataset.samples)
     rows = list(dataset.samples)
-    if gold is not None:
+    if reference is not None:
         # A re-reading may find a name where the label says EMPTY.
-        rows += [d.sample for d in dataset.dropped if d.sample.path.name in gold]
+        rows += [d.sample for d in dataset.dropped if d.sample.path.name in reference]
     rows = [row for row in rows if row.path.is_file()]
     paths = (row.path for row in rows)
-    readings = recognizer.read_many(paths, greedy=True, careful=careful)
+    readings = recognizer.read_many(paths, greedy=True, tta=tta)
     results = list(zip(rows, readings, strict=True))
     failures = [f"{row.path.name}: {r}" for row, r in results if isinstance(r, ImageError)]
-    read, gold_dropped = [], dict.fromkeys(REMARKS, 0)
+    read, reference_dropped = [], dict.fromkeys(REMARKS, 0)
     for row, r in results:
         if isinstance(r, ImageError):
             continue
-        texts = gold.get(row.path.name) if gold else None
+        texts = reference.get(row.path.name) if reference else None
         if texts and texts[0] in REMARKS:
-            gold_dropped[texts[0]] += len(texts) == 1
+            reference_dropped[texts[0]] += len(texts) == 1
             texts = None
         read.append(Row(row, r.text, r.confidence, row in usable, texts))
     scored = [row for row in read if row.labelled]
@@ -127,22 +131,26 @@ def evaluate(
     dropped = dataset.reasons()
     if failures:
         dropped["unreadable file"] = len(failures)
-    pairs = [row.gold_pair for row in read if row.gold is not None]
-    labels = [(plain_hyphens(row.sample.text), row.gold) for row in scored if row.gold is not None]
+    pairs = [row.reference_pair for row in read if row.reference is not None]
+    labels = [
+        (plain_hyphens(row.sample.text), row.reference)
+        for row in scored
+        if row.reference is not None
+    ]
     ceiling = [(label, nearest(texts, label)) for label, texts in labels]
     return Evaluation(
         score([row.sample.text for row in scored], [row.text for row in scored]),
         dropped,
         tuple(failures),
         score(*zip(*pairs, strict=True)) if pairs else None,
-        {remark: count for remark, count in gold_dropped.items() if count},
+        {remark: count for remark, count in reference_dropped.items() if count},
         tuple(read),
         score(*zip(*ceiling, strict=True)) if ceiling else None,
-        careful,
+        tta,
     )
 
 
-def read_gold(file: str | os.PathLike[str]) -> Gold:
+def read_reference(file: str | os.PathLike[str]) -> Reference:
     """Return the re-read labels of a CSV file with the columns FILENAME and GOLD.
 
     `A|B` gives two texts that the ink allows.

@@ -25,7 +25,7 @@ is not validation. Shares are in 0..1, intervals are of 95 %. A summary holds
                             coverage at which at least that share is right; threshold null and
                             coverage 0 where there is none
     slices                  [{group, name, n, exact, exact_low, exact_high, cer, cer_low,
-                            cer_high}], with `gold` in it the same fields, where there is one
+                            cer_high}], with `reference` in it the same fields, where there is one
     characters              [{character, n, right}], of the truths
     confusions              [{truth, read, count}], errors alone, most frequent first; `read` is ""
                             for a character left out, `truth` "" for one too many
@@ -38,7 +38,7 @@ measured.
 In report.json alone stand
 
     errors                  [{index, file, truth, read, confidence, edits}], the surest first, with
-                            the texts of the re-reading as `gold` where there is one
+                            the texts of the re-reading as `reference` where there is one
     failures                pictures that could not be read, with the reason
     empty_fields            as above
 """
@@ -107,7 +107,7 @@ def summarise(
     summary: Summary = {
         "split": dataset.split,
         "reading": "greedy, no list of names"
-        + (", what is not sure once more in several views" if result.careful else ""),
+        + (", what is not sure once more in several views" if result.tta else ""),
         **result.score.to_dict(),
         "dropped": result.dropped,
         **_confidence([row.confidence for row in rows], _right(rows)),
@@ -115,12 +115,12 @@ def summarise(
         "characters": _characters(truths, readings),
         "confusions": [asdict(each) for each in confusions(truths, readings)],
     }
-    if result.gold is not None:
-        named = [row for row in result.rows if row.gold is not None]
-        summary["gold"] = {
-            **result.gold.to_dict(),
-            "dropped": result.gold_dropped,
-            **_confidence([row.confidence for row in named], _right_by_gold(named)),
+    if result.reference is not None:
+        named = [row for row in result.rows if row.reference is not None]
+        summary["reference"] = {
+            **result.reference.to_dict(),
+            "dropped": result.reference_dropped,
+            **_confidence([row.confidence for row in named], _right_by_reference(named)),
         }
     if result.ceiling is not None:
         summary["ceiling"] = result.ceiling.to_dict()
@@ -155,8 +155,8 @@ def _right(rows: Sequence[Row]) -> list[bool]:
     return [row.text == row.sample.text for row in rows]
 
 
-def _right_by_gold(rows: Sequence[Row]) -> list[bool]:
-    return [truth == reading for truth, reading in (row.gold_pair for row in rows)]
+def _right_by_reference(rows: Sequence[Row]) -> list[bool]:
+    return [truth == reading for truth, reading in (row.reference_pair for row in rows)]
 
 
 def _confidence(confidences: Sequence[float], right: Sequence[bool]) -> Summary:
@@ -195,9 +195,9 @@ def _slices(rows: Sequence[Row], lists: Mapping[str, Collection[str]]) -> list[S
         truths = [row.sample.text for row in members]
         told: Summary = {"group": part.group, "name": part.name}
         told |= _short_score(truths, [row.text for row in members])
-        pairs = [row.gold_pair for row in members if row.gold is not None]
+        pairs = [row.reference_pair for row in members if row.reference is not None]
         if pairs:
-            told["gold"] = _short_score([t for t, _ in pairs], [r for _, r in pairs])
+            told["reference"] = _short_score([t for t, _ in pairs], [r for _, r in pairs])
         parts.append(told)
     return parts
 
@@ -232,8 +232,8 @@ def _error(row: Row) -> Summary:
         "confidence": row.confidence,
         "edits": Levenshtein.distance(row.sample.text, row.text),
     }
-    if row.gold is not None:
-        error["gold"] = list(row.gold)
+    if row.reference is not None:
+        error["reference"] = list(row.reference)
     return error
 
 

@@ -38,10 +38,10 @@ def report_page(summary: Summary, name: str, pictures: Mapping[int, Path]) -> st
         name: of what was read.
         pictures: by index, where the pictures of the errors lie.
     """
-    gold = summary.get("gold")
-    sides = {"published labels" if gold else "labels": summary}
-    if gold:
-        sides["re-read labels"] = gold
+    reference = summary.get("reference")
+    sides = {"published labels" if reference else "labels": summary}
+    if reference:
+        sides["re-read labels"] = reference
     title = f"How well it reads: {name}"
     low = min((part["exact_low"] for part in summary["slices"]), default=0.0)
     low = int(min(low, summary["exact_low"]) * 10) / 10
@@ -157,9 +157,9 @@ def _dropped(sides: Mapping[str, Summary]) -> str:
 
 
 def _slice_table(summary: Summary, low: float) -> str:
-    gold = any("gold" in part for part in summary["slices"])
+    reference = any("reference" in part for part in summary["slices"])
     head = ["part", "names", "exactly right", "interval", "", "CER"]
-    head += ["right, re-read", "CER, re-read"] * gold
+    head += ["right, re-read", "CER, re-read"] * reference
     lines, group = [], None
     for part in summary["slices"]:
         if part["group"] != group:
@@ -175,8 +175,8 @@ def _slice_table(summary: Summary, low: float) -> str:
             interval_chart(part["exact"], part["exact_low"], part["exact_high"], low),
             _percent(part["cer"], 2),
         ]
-        if gold:
-            other = part.get("gold")
+        if reference:
+            other = part.get("reference")
             cells.append(_percent(other["exact"]) if other else "")
             cells.append(_percent(other["cer"], 2) if other else "")
         lines.append(_line(part["name"], cells))
@@ -257,8 +257,8 @@ def _errors(errors: Sequence[Summary], pictures: Mapping[int, Path]) -> str:
 def _shown(error: Summary, path: Path | None) -> str:
     label, read = _marked(error["truth"], error["read"])
     entries = [("label", label), ("read", read or '<span class="soft">nothing</span>')]
-    if "gold" in error:
-        entries.append(("re-read", escape(" or ".join(error["gold"]))))
+    if "reference" in error:
+        entries.append(("re-read", escape(" or ".join(error["reference"]))))
     entries.append(("confidence", _percent(error["confidence"])))
     entries.append(("file", escape(error["file"])))
     told = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in entries)

@@ -88,8 +88,8 @@ def _figures(validation: Mapping[str, Any], evaluation: Mapping[str, Any]) -> st
     ]
     for name, summary in evaluation.items():
         lines.append(_score_line(name, summary))
-        if "gold" in summary:
-            lines.append(_score_line(f"{name}, labels read again", summary["gold"]))
+        if "reference" in summary:
+            lines.append(_score_line(f"{name}, labels read again", summary["reference"]))
     lines += [_score_line(n, s) for n, s in validation.items() if n not in evaluation]
     if len(lines) == 2:
         return "## How well it reads\n\nIt was not validated."
@@ -120,16 +120,16 @@ def _score_line(name: str, s: Mapping[str, Any]) -> str:
 def _slices(name: str, summary: Mapping[str, Any]) -> str:
     if not summary["slices"]:
         return ""
-    gold = any("gold" in part for part in summary["slices"])
+    reference = any("reference" in part for part in summary["slices"])
     head = ["part", "n", "exact names", "95 % interval", "CER"] + [
         "exact, labels read again"
-    ] * gold
+    ] * reference
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for part in summary["slices"]:
         cells = [part["name"], str(part["n"]), f"{part['exact']:.1%}", _span(part, "exact", 1)]
         cells.append(f"{part['cer']:.2%}")
-        if gold:
-            cells.append(f"{part['gold']['exact']:.1%}" if "gold" in part else "")
+        if reference:
+            cells.append(f"{part['reference']['exact']:.1%}" if "reference" in part else "")
         lines.append(f"| {' | '.join(cells)} |")
     return f"### {name}, in parts\n\n" + "\n".join(lines)
 
@@ -142,7 +142,10 @@ def _confidence(evaluation: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for name, summary in evaluation.items():
-        for title, side in ((name, summary), (f"{name}, labels read again", summary.get("gold"))):
+        for title, side in (
+            (name, summary),
+            (f"{name}, labels read again", summary.get("reference")),
+        ):
             if side:
                 taken = " | ".join(f"{point['coverage']:.1%}" for point in side["coverage_at"])
                 lines.append(f"| {title} | {side['ece']:.1%} | {taken} |")

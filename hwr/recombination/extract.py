@@ -15,7 +15,7 @@ from tqdm import tqdm
 from hwr.alphabet import fold, frames_needed
 from hwr.arrays import Grey
 from hwr.atomic_file import new_folder
-from hwr.data.dataset import Sample, open_dataset, share_out
+from hwr.data.dataset import Sample, open_dataset, split_calibration
 from hwr.data.prepared_cache import prepare_dataset
 from hwr.decoding.alignment import align, peaks
 from hwr.decoding.ctc import greedy_text, log_probability
@@ -26,7 +26,7 @@ from hwr.recognizer import Recognizer
 from hwr.recombination.ink_shift import ink_shift
 from hwr.recombination.letter_bank import LetterBank, Letters, collect, cut_letters, read_singles
 from hwr.recombination.line_words import cut_words
-from hwr.recombination.word_pieces import cut_pieces
+from hwr.recombination.subwords import cut_subwords
 from hwr.spec import COLUMNS_PER_STEP
 
 #: A name that the model finds less probable (log) is mislabelled, or misaligned.
@@ -43,7 +43,7 @@ SHORTEST = 3
 LINES, WORDS = 64, 256
 
 
-def harvest_letters(
+def extract_letters(
     recognizer: Recognizer,
     folders: Sequence[Path],
     out: Path,
@@ -66,7 +66,7 @@ def harvest_letters(
     origins: list[tuple[str, int]] = []
     for folder in folders:
         origins.append((folder.resolve().name, len(images)))
-        trained, _ = share_out(open_dataset(folder, "train", recognizer.spec.alphabet))
+        trained, _ = split_calibration(open_dataset(folder, "train", recognizer.spec.alphabet))
         prepared = prepare_dataset(trained, recognizer.spec, folder=cache)
         images += [prepared.image(number) for number in range(len(prepared))]
         texts += [sample.text for sample in prepared.samples]
@@ -95,7 +95,7 @@ def harvest_letters(
     return bank, shift
 
 
-def harvest_words(recognizer: Recognizer, folder: Path, out: Path, shift: float) -> int:
+def extract_words(recognizer: Recognizer, folder: Path, out: Path, shift: float) -> int:
     """Cut the training lines of a dataset folder into words and write them as a dataset.
 
     The words are written as `labels.csv` beside `images/`, with the writers of the lines.
@@ -117,7 +117,7 @@ def harvest_words(recognizer: Recognizer, folder: Path, out: Path, shift: float)
     return _write_dataset(out, _words(recognizer, lines, shift))
 
 
-def harvest_pieces(
+def extract_subwords(
     recognizer: Recognizer, folders: Sequence[Path], out: Path, seed: int = 0
 ) -> int:
     """Cut the training words of dataset folders into pieces and write them as a dataset.
@@ -132,7 +132,7 @@ def harvest_pieces(
     """
     words: list[Sample] = []
     for folder in folders:
-        trained, _ = share_out(open_dataset(folder, "train", recognizer.spec.alphabet))
+        trained, _ = split_calibration(open_dataset(folder, "train", recognizer.spec.alphabet))
         words += trained
     return _write_dataset(out, _pieces(recognizer, words, np.random.default_rng(seed)))
 
@@ -190,7 +190,7 @@ def _pieces(
     recognizer: Recognizer, words: Sequence[Sample], rng: np.random.Generator
 ) -> Iterator[tuple[Sample, str, Grey]]:
     """Yield (word, text, picture) of each piece that reads much like its text."""
-    alphabet, cut = recognizer.spec.alphabet, recognizer.decoder.confidence.cut
+    alphabet, cut = recognizer.spec.alphabet, recognizer.decoder.parameters.cut
     for start in tqdm(range(0, len(words), WORDS), unit="batch", desc="pieces", mininterval=1):
         images, samples = [], []
         for sample in words[start : start + WORDS]:
@@ -210,7 +210,7 @@ def _pieces(
                     continue
                 if log_probability(logits, ids) < LEAST_LOG_PROBABILITY:
                     continue
-                pieces = cut_pieces(image, sample.text, align(logits, ids), cut, rng)
+                pieces = cut_subwords(image, sample.text, align(logits, ids), cut, rng)
                 found += [(sample, p.text, image[:, p.left : p.right]) for p in pieces]
         yield from _as_labelled(recognizer, found, MOST_ERRORS_OF_A_PIECE)
 

@@ -119,7 +119,7 @@ class RecombinedSource:
         row = bank.contexts[context]
         left, right = int(row[1]), int(row[2])
         baseline, slope, cap, pitch, spread, stroke, ink = (float(v) for v in row[3:])
-        hand = np.array([np.log(stroke + 0.5), np.log(cap)])
+        writer = np.array([np.log(stroke + 0.5), np.log(cap)])
         source = int(bank.context_sources[context])
         # Where letters stand in boxes the pitch is even; a free hand sets them by their width.
         even = spread < 0.18 * pitch
@@ -135,7 +135,7 @@ class RecombinedSource:
                 x += step
                 middle = None if middle is None else middle + step
                 continue
-            letter = self._letter(letters[character], hand, source, cap, ink, rng)
+            letter = self._letter(letters[character], writer, source, cap, ink, rng)
             width = letter.image.shape[1]
             if even:
                 middle = left + width / 2 if middle is None else middle + pitch
@@ -172,14 +172,14 @@ class RecombinedSource:
     def _letter(
         self,
         known: NDArray[np.int64],
-        hand: NDArray[np.float64],
+        writer: NDArray[np.float64],
         source: int,
         cap: float,
         ink: float,
         rng: np.random.Generator,
     ) -> _Letter:
         choices = known[rng.integers(0, len(known), CHOICES)]
-        cost = np.abs(self._styles[choices] - hand) @ np.array([1.0, 0.7])
+        cost = np.abs(self._styles[choices] - writer) @ np.array([1.0, 0.7])
         number = int(choices[int((cost + rng.uniform(0, 0.1, len(cost))).argmin())])
         if rng.random() < self.own:
             start = np.searchsorted(self.bank.sources[known], source)

@@ -16,7 +16,15 @@ from hwr.arrays import Grey, Singles
 from hwr.synthesis import fonts as typefaces
 from hwr.synthesis.letter_strokes import Variants
 from hwr.synthesis.names import NAMES
-from hwr.synthesis.writer import Hand, check_text, has_small, pick, smooth_noise, trace_name, within
+from hwr.synthesis.writer import (
+    Writer,
+    check_text,
+    has_small,
+    pick,
+    smooth_noise,
+    trace_name,
+    within,
+)
 
 Renderer = Callable[..., Grey]
 
@@ -38,7 +46,9 @@ class _Ink:
     y: float
 
 
-def _pen_line(strokes: Sequence[Singles], hand: Hand, rng: np.random.Generator, cap: float) -> _Ink:
+def _pen_line(
+    strokes: Sequence[Singles], writer: Writer, rng: np.random.Generator, cap: float
+) -> _Ink:
     """Strokes drawn with the writer's pen, capitals `cap` pixels high."""
     if not strokes:
         return _Ink(np.zeros((1, 1), np.uint8), 0, 0)
@@ -46,10 +56,10 @@ def _pen_line(strokes: Sequence[Singles], hand: Hand, rng: np.random.Generator, 
     scale = cap * detail
     points = np.concatenate(strokes)
     counts = np.array([len(s) for s in strokes])
-    thickness = hand.thickness * scale
-    press = 1 + hand.pressure * 0.5 * smooth_noise(rng, len(points), 14, 1)[:, 0]
+    thickness = writer.thickness * scale
+    press = 1 + writer.pressure * 0.5 * smooth_noise(rng, len(points), 14, 1)[:, 0]
     falling = np.diff(points[:, 1], append=0) > 0.02
-    press *= np.where(falling, 1 + 0.2 * hand.pressure, 1)
+    press *= np.where(falling, 1 + 0.2 * writer.pressure, 1)
     levels = np.maximum(1, np.rint(thickness * press.clip(0.45, 1.8))).astype(np.int32)
     margin = int(thickness * 1.8) // 2 + detail + 1
     low = (
@@ -80,7 +90,7 @@ def _pen_line(strokes: Sequence[Singles], hand: Hand, rng: np.random.Generator, 
 def _typed_line(
     text: str,
     font: Path,
-    hand: Hand,
+    writer: Writer,
     rng: np.random.Generator,
     cap: float,
     pitch: float | None,
@@ -106,18 +116,18 @@ def _typed_line(
     ys, xs = np.mgrid[0:rows, 0:columns].astype(np.float32)
     grid = rng.standard_normal((2, 3, 2 + columns // max(8, round(cap))), dtype=np.float32)
     bend = [cv2.resize(g, (columns, rows), interpolation=cv2.INTER_CUBIC) for g in grid]
-    amount = np.float32(cap * (0.01 + hand.jitter * 2))
-    xs += np.float32(hand.slant * 0.3) * (ys - base) + amount * bend[0]
-    ys += amount * bend[1] + np.float32(hand.slope) * xs
+    amount = np.float32(cap * (0.01 + writer.jitter * 2))
+    xs += np.float32(writer.slant * 0.3) * (ys - base) + amount * bend[0]
+    ys += amount * bend[1] + np.float32(writer.slope) * xs
     out = cv2.remap(cover, xs, ys, cv2.INTER_LINEAR)
-    if hand.pen == "felt" and cap > 14:
+    if writer.pen == "felt" and cap > 14:
         out = cv2.dilate(out, np.ones((2, 2), np.uint8))
     return _Ink(np.asarray(out, np.uint8), pad, base)
 
 
 def _write(
     text: str,
-    hand: Hand,
+    writer: Writer,
     rng: np.random.Generator,
     cap: float,
     *,
@@ -131,33 +141,33 @@ def _write(
     """
     boxes = None if pitch is None else pitch / cap
     if font is not None and text.strip():
-        ink = _typed_line(text, font, hand, rng, cap, boxes)
+        ink = _typed_line(text, font, writer, rng, cap, boxes)
         if ink.cover.shape[1] > room:
-            ink = _typed_line(text, font, hand, rng, cap * room / ink.cover.shape[1], boxes)
-        return _Ink(_texture(ink.cover, hand, rng), ink.x, ink.y)
+            ink = _typed_line(text, font, writer, rng, cap * room / ink.cover.shape[1], boxes)
+        return _Ink(_texture(ink.cover, writer, rng), ink.x, ink.y)
     if has_small(text):  # small letters fill up under a pen that suits capitals
-        hand = replace(hand, thickness=min(hand.thickness * 0.85, 0.22 * hand.x_height))
-    strokes = trace_name(text, hand, rng, pitch=boxes)
+        writer = replace(writer, thickness=min(writer.thickness * 0.85, 0.22 * writer.x_height))
+    strokes = trace_name(text, writer, rng, pitch=boxes)
     if strokes:
         length = float(np.concatenate(strokes)[:, 0].max()) * cap
         if length > room:
             squeeze = max(0.78, room / length)
             strokes = [s * np.array([squeeze, 1], np.float32) for s in strokes]
             cap *= min(1.0, room / (length * squeeze))
-    ink = _pen_line(strokes, hand, rng, cap)
-    return _Ink(_texture(ink.cover, hand, rng), ink.x, ink.y)
+    ink = _pen_line(strokes, writer, rng, cap)
+    return _Ink(_texture(ink.cover, writer, rng), ink.x, ink.y)
 
 
-def _texture(cover: Grey, hand: Hand, rng: np.random.Generator) -> Grey:
+def _texture(cover: Grey, writer: Writer, rng: np.random.Generator) -> Grey:
     """Coverage as this pen leaves it: grain, skips, and the darkness of the ink."""
     h, w = cover.shape
-    if hand.pen == "felt" or h < 3 or w < 3:
-        return np.asarray(cv2.convertScaleAbs(cover, alpha=hand.darkness), np.uint8)
+    if writer.pen == "felt" or h < 3 or w < 3:
+        return np.asarray(cv2.convertScaleAbs(cover, alpha=writer.darkness), np.uint8)
     coarse = rng.standard_normal((2 + h // 10, 2 + w // 10), dtype=np.float32)
     depth = cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR) * np.float32(0.12)
-    if hand.pen == "pencil":
+    if writer.pen == "pencil":
         depth += rng.standard_normal((h, w), dtype=np.float32) * np.float32(0.16)
-    depth += np.float32(hand.darkness)
+    depth += np.float32(writer.darkness)
     ink = cover * depth
     return np.asarray(ink.clip(0, 255), np.uint8)
 
@@ -192,7 +202,7 @@ def _scan(cover: Grey, rng: np.random.Generator) -> Grey:
 
 def draw_name(
     text: str,
-    hand: Hand,
+    writer: Writer,
     rng: np.random.Generator,
     *,
     height: int = 48,
@@ -204,7 +214,7 @@ def draw_name(
     """
     if height < 8:
         raise ValueError(f"a picture is at least 8 pixels high. Received: {height}")
-    ink = _write(text, hand, rng, height * 0.6, font=font)
+    ink = _write(text, writer, rng, height * 0.6, font=font)
     margin = (rng.uniform(0.02, 0.2, 4) * height).astype(int) + 1
     page = np.pad(ink.cover, ((margin[0], margin[1]), (margin[2], margin[3])))
     if page.shape[0] < 8 or not ink.cover.any():
@@ -216,7 +226,7 @@ def draw_name(
 
 def draw_pad(
     text: str,
-    hand: Hand,
+    writer: Writer,
     rng: np.random.Generator,
     *,
     width: int = 800,
@@ -231,7 +241,7 @@ def draw_pad(
     if not 1 <= size <= min(width, height) // 4:
         raise ValueError(f"the brush has 1 pixel to a quarter of the pad. Received: {size}")
     page = np.full((height, width), PAPER, np.uint8)
-    strokes = trace_name(text, hand, rng)
+    strokes = trace_name(text, writer, rng)
     if not strokes:
         return page
     # A mouse reports a position now and then: straight steps between some of the points.
@@ -289,7 +299,7 @@ def _other(rng: np.random.Generator) -> str:
 
 
 def draw_field(
-    text: str, hand: Hand, rng: np.random.Generator, *, font: Path | None = None
+    text: str, writer: Writer, rng: np.random.Generator, *, font: Path | None = None
 ) -> Grey:
     """The name in a field cut from a school form, (H, W) uint8 on white.
 
@@ -298,7 +308,7 @@ def draw_field(
     frame lines and specks.
     """
     layout = (_field_plain, _field_boxed, _field_labelled)[pick(rng, 0.28, 0.4, 0.32)]
-    picture = _scan(layout(text, hand, rng, font), rng)
+    picture = _scan(layout(text, writer, rng, font), rng)
     if rng.random() < 0.08:  # a pen that hardly wrote, or a scan too light
         picture = np.asarray(255 - cv2.convertScaleAbs(255 - picture, alpha=rng.uniform(0.4, 0.7)))
     if rng.random() < 0.75:
@@ -317,7 +327,7 @@ def _specks(page: Grey, rng: np.random.Generator) -> None:
 class _Line:
     """How this writer fills the boxes of this form; sizes in pixels."""
 
-    hand: Hand
+    writer: Writer
     cap: float
     pitch: float | None
 
@@ -326,23 +336,23 @@ class _Line:
     ) -> _Ink:
         # Small letters in boxes are written larger than beside capitals.
         cap = self.cap * 1.15 if has_small(text) else self.cap
-        cursive = has_small(text) and self.hand.connected > 0.5
+        cursive = has_small(text) and self.writer.connected > 0.5
         pitch = None if cursive else self.pitch
-        return _write(text, self.hand, rng, cap, room=room, pitch=pitch, font=font)
+        return _write(text, self.writer, rng, cap, room=room, pitch=pitch, font=font)
 
 
-def _line(hand: Hand, rng: np.random.Generator, cap: float, pitch: float) -> _Line:
+def _line(writer: Writer, rng: np.random.Generator, cap: float, pitch: float) -> _Line:
     """A line of boxes, which nine writers in ten respect (their edges do not show in a scan)."""
     size = within(cap * rng.lognormal(0, 0.14), 8, 1.5 * cap)
     # Forms are filled with a ballpoint and scanned at low resolution: lines of 1.2 to 2 pixels.
-    hand = replace(hand, thickness=hand.thickness * 0.75)
-    return _Line(hand, size, pitch * rng.normal(1, 0.01) if rng.random() < 0.9 else None)
+    writer = replace(writer, thickness=writer.thickness * 0.75)
+    return _Line(writer, size, pitch * rng.normal(1, 0.01) if rng.random() < 0.9 else None)
 
 
-def _field_plain(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Grey:
+def _field_plain(text: str, writer: Writer, rng: np.random.Generator, font: Path | None) -> Grey:
     """324 x 44: nothing but the name."""
     page = np.zeros((44, 324), np.uint8)
-    line = _line(hand, rng, 13.5, 17.3)
+    line = _line(writer, rng, 13.5, 17.3)
     x, y = rng.normal(11, 2), rng.normal(29.5, 1.5)
     _ink_at(page, line.write(text, rng, 312 - x, font), x, y)
     if rng.random() < 0.06:
@@ -351,12 +361,12 @@ def _field_plain(text: str, hand: Hand, rng: np.random.Generator, font: Path | N
     return page
 
 
-def _field_boxed(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Grey:
+def _field_boxed(text: str, writer: Writer, rng: np.random.Generator, font: Path | None) -> Grey:
     """284 wide: the prompt above the name, whole or cut, and sometimes the next prompts below."""
     kind = pick(rng, 0.6, 0.18, 0.22)
     height = (31, (45, 46, 50)[pick(rng, 0.1, 0.2, 0.7)], int(rng.integers(63, 71)))[kind]
     page = np.zeros((height, 284), np.uint8)
-    line = _line(hand, rng, 12, 14.9)
+    line = _line(writer, rng, 12, 14.9)
     x = rng.normal(21, 2) if kind == 0 else rng.normal(33.5, 3)
     prompt = ("NOM", "PRENOM", "NAME")[pick(rng, 0.47, 0.47, 0.06)]
     if kind == 0:
@@ -386,9 +396,9 @@ def _field_boxed(text: str, hand: Hand, rng: np.random.Generator, font: Path | N
     return page
 
 
-def _field_labelled(text: str, hand: Hand, rng: np.random.Generator, font: Path | None) -> Grey:
+def _field_labelled(text: str, writer: Writer, rng: np.random.Generator, font: Path | None) -> Grey:
     """388 wide: a bold prompt before the name, cut lines above and below, a stamped time."""
-    line = _line(hand, rng, 12.5, 17.5)
+    line = _line(writer, rng, 12.5, 17.5)
     if rng.random() < 0.48:
         height, y = 36, rng.normal(29, 1.5)
         if rng.random() < 0.08:  # the cut sits too high: the feet of the letters are lost
@@ -435,7 +445,7 @@ def _stamp(page: Grey, rng: np.random.Generator) -> None:
 
 
 def draw_photo(
-    text: str, hand: Hand, rng: np.random.Generator, *, font: Path | None = None
+    text: str, writer: Writer, rng: np.random.Generator, *, font: Path | None = None
 ) -> Grey:
     """The name on photographed paper, (H, W) uint8, about 50-170 pixels high.
 
@@ -443,7 +453,7 @@ def draw_photo(
     noise, blur and JPEG artefacts.
     """
     cap = rng.uniform(18, 52)
-    ink = _write(text, hand, rng, cap, room=720, font=font)
+    ink = _write(text, writer, rng, cap, room=720, font=font)
     if not ink.cover.any():  # as much paper as a name takes
         ink = _Ink(np.zeros((round(cap), round(cap * rng.uniform(2, 12))), np.uint8), 0, cap)
     pads = (rng.uniform(0.25, 1.3, 4) * cap).astype(int) + 4
@@ -482,7 +492,7 @@ def draw_photo(
     return _jpeg(grey, int(rng.integers(40, 92)))
 
 
-def draw_nothing(hand: Hand, rng: np.random.Generator, *, kind: str = "field") -> Grey:
+def draw_nothing(writer: Writer, rng: np.random.Generator, *, kind: str = "field") -> Grey:
     """A picture of the renderer `kind` into which nobody wrote a name, (H, W) uint8.
 
     What else gets into such pictures is there: on a form the prompts and the rests of other lines,
@@ -490,7 +500,7 @@ def draw_nothing(hand: Hand, rng: np.random.Generator, *, kind: str = "field") -
     now and then a speck, a dot where a pen rested, or a ruled line.
     """
     if kind in ("field", "photo"):
-        return RENDERERS[kind]("", hand, rng)
+        return RENDERERS[kind]("", writer, rng)
     height = 200 if kind == "pad" else int(rng.integers(28, 97))
     width = 800 if kind == "pad" else round(height * rng.uniform(1.5, 8))
     page = np.zeros((height, width), np.uint8)
@@ -541,20 +551,20 @@ def draw(
     if unknown or not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
         raise ValueError(f"shares are weights of {sorted(RENDERERS)}. Received: {dict(shares)!r}")
     check_text(text)
-    hand = Hand.sample(rng, variants)
+    writer = Writer.sample(rng, variants)
     names = list(shares)
     weights = np.array([shares[name] for name in names], dtype=np.float64)
     kind = names[int(rng.choice(len(names), p=weights / weights.sum()))]
     if not text.strip():
-        return draw_nothing(hand, rng, kind=kind)
+        return draw_nothing(writer, rng, kind=kind)
     if kind == "name":
         size = int(rng.integers(28, 97))
     if fonts and kind != "pad" and rng.random() < FONT_SHARE:
         font = fonts[int(rng.integers(len(fonts)))]
         if typefaces.covers(font, text):
             if kind == "name":
-                return draw_name(text, hand, rng, height=size, font=font)
-            return RENDERERS[kind](text, hand, rng, font=font)
+                return draw_name(text, writer, rng, height=size, font=font)
+            return RENDERERS[kind](text, writer, rng, font=font)
     if kind == "name":
-        return draw_name(text, hand, rng, height=size)
-    return RENDERERS[kind](text, hand, rng)
+        return draw_name(text, writer, rng, height=size)
+    return RENDERERS[kind](text, writer, rng)

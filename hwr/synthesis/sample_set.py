@@ -18,7 +18,7 @@ from hwr.arrays import Grey
 from hwr.atomic_file import new_folder
 from hwr.synthesis.names import NAMES, compose_name
 from hwr.synthesis.render import SHIFT, draw_field, draw_pad
-from hwr.synthesis.writer import Case, Hand, check_text
+from hwr.synthesis.writer import Case, Writer, check_text
 
 SPLITS: Final = (("TRAIN", 5), ("VALIDATION", 4), ("TEST", 4))
 PENS: Final = (2, 20)  # brushes of the sketchpad, pixels
@@ -86,10 +86,10 @@ def write_pad_samples(
         rows: list[tuple[str, ...]] = [("FILENAME", "IDENTITY", "SPLIT", "PEN", "CASE")]
         for index in range(1, count + 1):
             case: Case = ("capitals", "capitalised")[index % 2]
-            hand = replace(Hand.sample(rng, "heldout"), case=case)
-            text = hand.apply_case(compose_name(rng, names), rng)
+            writer = replace(Writer.sample(rng, "heldout"), case=case)
+            text = writer.apply_case(compose_name(rng, names), rng)
             pen = round(math.exp(rng.uniform(*np.log(PENS))))
-            ok, data = cv2.imencode(".png", draw_pad(text, hand, rng, pen=pen))
+            ok, data = cv2.imencode(".png", draw_pad(text, writer, rng, pen=pen))
             if not ok:
                 raise RuntimeError("OpenCV could not encode a PNG")
             file = f"PAD_{index:05d}.png"
@@ -119,15 +119,15 @@ def _write_table(file: Path, rows: Sequence[tuple[str, ...]]) -> None:
 
 def _sample(index: int, rng: np.random.Generator, names: Sequence[str]) -> tuple[str, Grey]:
     """Label and picture of one sample; a few at fixed places hold no name that can be read."""
-    hand = Hand.sample(rng)
+    writer = Writer.sample(rng)
     if index % 48 == 7:
-        return "EMPTY", draw_field("", hand, rng)
+        return "EMPTY", draw_field("", writer, rng)
     if index % 48 == 23:
-        return "", draw_field("", hand, rng)
+        return "", draw_field("", writer, rng)
     name = compose_name(rng, names)
     if index % 48 == 39:
-        return "UNREADABLE", _spoil(draw_field(name.upper(), hand, rng), rng)
-    return fold(name), draw_field(hand.apply_case(name, rng), hand, rng)
+        return "UNREADABLE", _spoil(draw_field(name.upper(), writer, rng), rng)
+    return fold(name), draw_field(writer.apply_case(name, rng), writer, rng)
 
 
 def _spoil(picture: Grey, rng: np.random.Generator) -> Grey:

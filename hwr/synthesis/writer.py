@@ -34,7 +34,7 @@ DOTTED: Final = frozenset("ij")
 
 
 @dataclass(frozen=True)
-class Hand:
+class Writer:
     """One writer's look. Lengths are in cap heights unless said otherwise.
 
     seed: which variant of each letter, and how this writer bends it.
@@ -79,7 +79,7 @@ class Hand:
     case: Case = "capitals"
 
     @staticmethod
-    def sample(rng: np.random.Generator, variants: Variants = "train") -> Hand:
+    def sample(rng: np.random.Generator, variants: Variants = "train") -> Writer:
         """A random writer; `variants` as in `hwr.synthesis.letter_strokes.choose`."""
         choose(("", ""), variants)  # refuses an unknown word here rather than at the first letter
         pen: Pen = ("ballpoint", "felt", "pencil")[pick(rng, 0.65, 0.2, 0.15)]
@@ -89,7 +89,7 @@ class Hand:
         case: Case = ("capitals", "dotted", "capitalised", "lower")[
             pick(rng, 0.72, 0.12, 0.13, 0.03)
         ]
-        return Hand(
+        return Writer(
             seed=int(rng.integers(1 << 31)),
             variants=variants,
             slant=within(rng.normal(0.08, 0.16), -0.35, 0.6),
@@ -212,43 +212,43 @@ def _without_dot(glyph: Glyph, skeleton: str) -> Glyph:
     return parse(skeleton.rsplit("|", 1)[0]) if len(glyph.ends) > 1 else glyph
 
 
-def _parts(text: str, hand: Hand, rng: np.random.Generator, *, joined: bool) -> list[_Part]:
+def _parts(text: str, writer: Writer, rng: np.random.Generator, *, joined: bool) -> list[_Part]:
     """Letters and accents of a text, in writing order."""
     parts: list[_Part] = []
-    cursive = joined and hand.connected > 0.5
+    cursive = joined and writer.connected > 0.5
     gap, previous = 0.0, False
     chances = rng.random((len(text), 4))
     for box, character in enumerate(text):
         odd, link, spread, high = chances[box]
         base, marks = spell(character)
         if not base:
-            gap += 0.35 + 0.9 * hand.spacing + 0.3 * spread
+            gap += 0.35 + 0.9 * writer.spacing + 0.3 * spread
             previous = False
             continue
         small = base.islower()
         linked = small and cursive and base in JOINED
-        options = hand.skeletons(base, joined=linked, plain=bool(marks))
+        options = writer.skeletons(base, joined=linked, plain=bool(marks))
         # A writer mostly repeats a shape, and now and then takes another.
         skeleton = options[int(odd * 100) % len(options)] if odd < 0.12 else options[0]
         glyph = parse(skeleton)
         above = [mark for mark in marks if mark != "\N{COMBINING CEDILLA}"]
         if above and base in DOTTED:
             glyph = _without_dot(glyph, skeleton)
-        join = linked and previous and link < 0.15 + 0.85 * hand.connected
+        join = linked and previous and link < 0.15 + 0.85 * writer.connected
         if parts:
             if join:
-                gap += 0.04 + 0.2 * hand.spacing * spread
+                gap += 0.04 + 0.2 * writer.spacing * spread
             elif small or base in "-'.," or text[box - 1] in "-'":
-                gap += 0.1 + 0.28 * hand.spacing * (0.6 + 0.8 * spread)
+                gap += 0.1 + 0.28 * writer.spacing * (0.6 + 0.8 * spread)
             else:
-                gap += 0.06 + hand.spacing * (0.65 + 0.7 * spread)
+                gap += 0.06 + writer.spacing * (0.65 + 0.7 * spread)
         host = len(parts)
         parts.append(_Part(glyph, small, host, 0.0, gap, join, box))
         gap, previous = 0.0, linked
         _, _, _, top = glyph.size
         for mark in marks:
             shapes = MARKS[mark]
-            shape = parse(shapes[zlib.crc32(f"{hand.seed} {mark}".encode()) % len(shapes)])
+            shape = parse(shapes[zlib.crc32(f"{writer.seed} {mark}".encode()) % len(shapes)])
             lift = 0.0 if mark == "\N{COMBINING CEDILLA}" else top + 0.06 + 0.1 * high
             parts.append(_Part(shape, small, host, lift, 0.0, False, box))
     return parts
@@ -265,7 +265,7 @@ def smooth_noise(rng: np.random.Generator, count: int, step: int, columns: int) 
 
 
 def trace_name(
-    text: str, hand: Hand, rng: np.random.Generator, *, pitch: float | None = None
+    text: str, writer: Writer, rng: np.random.Generator, *, pitch: float | None = None
 ) -> list[Singles]:
     """The pen strokes of a name in writing order, (n, 2) float32 each, n >= 2.
 
@@ -275,12 +275,12 @@ def trace_name(
     strokes. ValueError for characters that cannot be drawn.
     """
     check_text(text)
-    parts = _parts(text, hand, rng, joined=pitch is None)
+    parts = _parts(text, writer, rng, joined=pitch is None)
     if not parts:
         return []
     controls = sum(len(part.glyph.points) for part in parts)
-    noise = rng.standard_normal((controls, 2), dtype=np.float32) * np.float32(hand.jitter)
-    manner = _manner(hand.seed) * np.float32(hand.shape)
+    noise = rng.standard_normal((controls, 2), dtype=np.float32) * np.float32(writer.jitter)
+    manner = _manner(writer.seed) * np.float32(writer.shape)
     traced, used = [], 0
     for part in parts:
         glyph = part.glyph
@@ -301,34 +301,34 @@ def trace_name(
     last[ends - 1] = True
     first = np.roll(last, 1)
     small = np.array([p.small for p in parts])[letter]
-    points = _round_corners(points, first | last, small, hand.haste)
+    points = _round_corners(points, first | last, small, writer.haste)
     stroke = np.cumsum(first) - 1
     loose = rng.standard_normal((len(ends), 2), dtype=np.float32)
-    points += (loose * np.float32(hand.jitter))[stroke]
+    points += (loose * np.float32(writer.jitter))[stroke]
 
     # Letter sizes: small letters are squeezed so that x-height and ascender keep their places.
     # A small i among capitals is written nearly as high as they are.
-    x_height = hand.x_height if has_small(text) else max(0.7, hand.x_height)
+    x_height = writer.x_height if has_small(text) else max(0.7, writer.x_height)
     y = points[:, 1]
     squeezed = np.where(y < 0.5, y * (2 * x_height), 1 - (1 - y) * (2 - 2 * x_height))
     points[:, 1] = np.where(small, squeezed, y)
     hosts = np.array([p.host for p in parts])
-    scale = 1 + hand.size_jitter * rng.standard_normal((len(parts), 2)).clip(-2.5, 2.5)
+    scale = 1 + writer.size_jitter * rng.standard_normal((len(parts), 2)).clip(-2.5, 2.5)
     scale = scale[hosts].astype(np.float32)
     # Whoever writes small letters tall writes them wide too.
-    wide = hand.width * np.where([p.small for p in parts], (2 * x_height) ** 0.6, 1)
+    wide = writer.width * np.where([p.small for p in parts], (2 * x_height) ** 0.6, 1)
     scale[:, 0] *= wide.astype(np.float32)
-    angle = (hand.turn * rng.standard_normal(len(parts))).astype(np.float32)[hosts]
+    angle = (writer.turn * rng.standard_normal(len(parts))).astype(np.float32)[hosts]
     points *= scale[letter]
     turn = angle[letter]
-    points[:, 0] += (hand.slant - turn) * points[:, 1]
+    points[:, 0] += (writer.slant - turn) * points[:, 1]
     points[:, 1] += turn * points[:, 0]
 
     # Places along the line, from the ink of each letter.
     left = np.minimum.reduceat(points[:, 0], starts)
     right = np.maximum.reduceat(points[:, 0], starts)
     x = np.zeros(len(parts), dtype=np.float32)
-    rise = (hand.baseline_jitter * rng.standard_normal(len(parts))).astype(np.float32)[hosts]
+    rise = (writer.baseline_jitter * rng.standard_normal(len(parts))).astype(np.float32)[hosts]
     stray = 0.05 * rng.standard_normal(len(parts))
     cursor = 0.0
     for i, part in enumerate(parts):
@@ -339,20 +339,22 @@ def trace_name(
                 cursor += part.gap
             x[i] = cursor - left[i]
             # Letters overhang each other by their slant; it is no room between them.
-            cursor += float(right[i] - left[i]) - abs(hand.slant) * 0.3
+            cursor += float(right[i] - left[i]) - abs(writer.slant) * 0.3
             cursor = max(cursor, float(x[i] + left[i]) + 0.02)
         else:
             body, high = part.host, part.lift
             if part.small:
                 high = 1 - (1 - high) * (2 - 2 * x_height) if high > 0.5 else high
             high *= float(scale[i, 1])
-            middle = float(left[body] + right[body]) / 2 - 0.5 * hand.slant * (0.9 if high else 0.6)
-            x[i] = x[body] + middle + hand.slant * high - float(left[i] + right[i]) / 2
+            middle = float(left[body] + right[body]) / 2 - 0.5 * writer.slant * (
+                0.9 if high else 0.6
+            )
+            x[i] = x[body] + middle + writer.slant * high - float(left[i] + right[i]) / 2
             rise[i] += high
     points[:, 0] += x[letter]
     phase, wave = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1.6)
-    points[:, 1] += (rise + hand.wander * np.sin(wave * x + phase) + hand.slope * x)[letter]
-    points += smooth_noise(rng, len(points), 5, 2) * np.float32(hand.wobble)
+    points[:, 1] += (rise + writer.wander * np.sin(wave * x + phase) + writer.slope * x)[letter]
+    points += smooth_noise(rng, len(points), 5, 2) * np.float32(writer.wobble)
 
     points[:, 0] -= points[:, 0].min()
     points[:, 1] *= -1

@@ -15,7 +15,7 @@ import keras
 from hwr import __version__
 from hwr.data.augment import Strength
 from hwr.data.batches import Batches, PreparedSource, Source
-from hwr.data.dataset import DatasetError, corrected, count_reasons, open_dataset, share_out
+from hwr.data.dataset import DatasetError, corrected, count_reasons, open_dataset, split_calibration
 from hwr.data.loader import stream
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.evaluation.metrics import Score
@@ -216,7 +216,7 @@ def _prepared(folder: str, split: str, spec: Spec, recipe: Recipe) -> PreparedSe
     if split == "train":
         for table in recipe.corrections:
             dataset = corrected(dataset, table, spec.alphabet)
-        dataset, _ = share_out(dataset)
+        dataset, _ = split_calibration(dataset)
     images = prepare_dataset(dataset, spec, folder=recipe.cache)
     reasons = count_reasons(images.dropped)
     told = ", ".join(f"{count} {reason}" for reason, count in reasons.items())

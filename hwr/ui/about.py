@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from hwr.decoding.confidence import load_confidence
+from hwr.decoding.confidence import load_parameters
 from hwr.letter import percent
 from hwr.network.model_card import title
 from hwr.network.model_folder import METRICS, ModelFolderError, read_json
@@ -45,7 +45,7 @@ adjusted so that of all names with 80 % about 80 in 100 are right.
 
 def about_model(folder: Path) -> str:
     """Return Markdown about the model in `folder`: its training data and the limits of it."""
-    limits = _LIMITS.format(sure=percent(load_confidence(folder).sure))
+    limits = _LIMITS.format(sure=percent(load_parameters(folder).sure))
     return f"**About.** {_trained_on(folder)} {limits}"
 
 

@@ -18,7 +18,8 @@ from hwr.reading import Reading
 
 _log = logging.getLogger(__name__)
 
-#: Reads a picture; `roster` and `prior`, as of `Recognizer.read`, only where a person set them.
+#: Reads a picture; `lexicon` and `language_model`, as of `Recognizer.read`, only where a person
+#: set them.
 Read = Callable[..., Reading]
 ReadMany = Callable[..., Iterator[Reading | ImageError]]
 
@@ -45,11 +46,11 @@ class Reader:
 
     def __call__(self, source: Any, **options: Any) -> Reading:
         """Read one picture, as `Recognizer.read`; what went wrong at loading is raised here."""
-        return self._recognizer.result().read(source, careful=True, **options)
+        return self._recognizer.result().read(source, tta=True, **options)
 
     def read_many(self, sources: Iterable[Any], **options: Any) -> Iterator[Reading | ImageError]:
         """Read many pictures, as `Recognizer.read_many`."""
-        return self._recognizer.result().read_many(sources, careful=True, **options)
+        return self._recognizer.result().read_many(sources, tta=True, **options)
 
     def _run(self, load: Callable[[], Recognizes]) -> None:
         try:

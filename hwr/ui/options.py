@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from hwr.decoding.lexicon import RosterError
+from hwr.decoding.lexicon import LexiconError
 from hwr.name_files import NameFileError, read_name_file
 from hwr.reading import Reading
 from hwr.ui.background_reader import Read
@@ -18,7 +18,7 @@ from hwr.ui.background_reader import Read
 #: Longest list that the page takes, in characters; about 100,000 names.
 LONGEST = 2_000_000
 
-_PRIORS: dict[str, str | bool] = {"As the model says": "auto", "On": True, "Off": False}
+_LANGUAGE_MODELS: dict[str, str | bool] = {"As the model says": "auto", "On": True, "Off": False}
 
 # Options of the reading that the present event is about. Tabs hand pictures to `read` and need
 # not know of them.
@@ -31,7 +31,7 @@ class Expected:
     def __init__(self) -> None:
         """Lay it out in the current Gradio context."""
         with gr.Accordion("Expected names", open=False, elem_id="expected"):
-            self.roster = gr.Textbox(
+            self.lexicon = gr.Textbox(
                 label="Names that can occur, one a line",
                 info="Then the answer is one of them, or that the name is not on the list.",
                 elem_id="roster",
@@ -47,31 +47,31 @@ class Expected:
                 size="sm",
                 type="filepath",
             )
-            self.prior = gr.Radio(
-                list(_PRIORS),
-                value=next(iter(_PRIORS)),
+            self.language_model = gr.Radio(
+                list(_LANGUAGE_MODELS),
+                value=next(iter(_LANGUAGE_MODELS)),
                 label="Lean towards what looks like a name (without a list)",
-                elem_id="prior",
+                elem_id="language-model",
             )
 
             #: What happens when a file has filled the list.
             self.filled = self.file.upload(
                 _entries,
                 self.file,
-                self.roster,
+                self.lexicon,
                 show_progress="hidden",
                 api_visibility="private",
             )
 
     @property
     def inputs(self) -> list[Any]:
-        return [self.roster, self.prior]
+        return [self.lexicon, self.language_model]
 
     @property
     def changes(self) -> list[Any]:
         """The events after which a picture is to be read again."""
         # Not at each key: a half-typed list is none.
-        return [self.roster.blur, self.roster.submit, self.prior.input]
+        return [self.lexicon.blur, self.lexicon.submit, self.language_model.input]
 
 
 def reads_as_expected(read: Read) -> Read:
@@ -92,34 +92,36 @@ def _entries(file: str) -> str:
         raise gr.Error(escape(str(error)), print_exception=False) from None
 
 
-def checked_roster(roster: Any) -> str:
+def checked_lexicon(lexicon: Any) -> str:
     """Return a list of names as a client sent it.
 
     Raises:
-        RosterError: it is no text, or too long.
+        LexiconError: it is no text, or too long.
     """
-    if roster is not None and not isinstance(roster, str):
-        raise RosterError("A roster is a text with one name a line.")
-    if roster and len(roster) > LONGEST:
-        raise RosterError(f"A list may have {LONGEST:,} characters; give a shorter one.")
-    return roster or ""
+    if lexicon is not None and not isinstance(lexicon, str):
+        raise LexiconError("A lexicon is a text with one name a line.")
+    if lexicon and len(lexicon) > LONGEST:
+        raise LexiconError(f"A list may have {LONGEST:,} characters; give a shorter one.")
+    return lexicon or ""
 
 
-def reading_options(roster: str | None, prior: str | None = None) -> dict[str, Any]:
-    """Return what `Recognizer.read` and `read_many` are told of `roster`, as typed, and `prior`."""
+def reading_options(lexicon: str | None, language_model: str | None = None) -> dict[str, Any]:
+    """Return what `Recognizer.read` and `read_many` are told of `lexicon`, as typed, and
+    `language_model`.
+    """
     options: dict[str, Any] = {}
-    if roster and roster.strip():
-        options["roster"] = roster
-    choice = _PRIORS.get(prior or "", "auto")
+    if lexicon and lexicon.strip():
+        options["lexicon"] = lexicon
+    choice = _LANGUAGE_MODELS.get(language_model or "", "auto")
     if choice != "auto":
-        options["prior"] = choice
+        options["language_model"] = choice
     return options
 
 
 @contextmanager
-def expecting(roster: str | None, prior: str | None = None) -> Iterator[None]:
-    """Let readings of this thread expect the names of `roster`, as typed, and lean as told."""
-    token = _options.set(reading_options(roster, prior))
+def expecting(lexicon: str | None, language_model: str | None = None) -> Iterator[None]:
+    """Let readings of this thread expect the names of `lexicon`, as typed, and lean as told."""
+    token = _options.set(reading_options(lexicon, language_model))
     try:
         yield
     finally:

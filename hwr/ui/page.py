@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from hwr.data.dataset import SPLITS, DatasetError
-from hwr.decoding.lexicon import RosterError
+from hwr.decoding.lexicon import LexiconError
 from hwr.image import ImageError
 from hwr.ui.about import HOW
 from hwr.ui.api_types import (
@@ -26,7 +26,7 @@ from hwr.ui.batch.rows import BatchError, find_pictures, read_batch
 from hwr.ui.batch.tab import Batch, uploaded_files
 from hwr.ui.options import (
     Expected,
-    checked_roster,
+    checked_lexicon,
     expecting,
     reading_options,
     reads_as_expected,
@@ -121,26 +121,26 @@ def _add_endpoints(
 ) -> None:
     """Add /read, /read_sample and /read_batch to the page in the current Gradio context."""
 
-    def read_picture(picture: dict[str, Any] | None, roster: str = "") -> ReadingRecord:
+    def read_picture(picture: dict[str, Any] | None, lexicon: str = "") -> ReadingRecord:
         """Read the one handwritten name in a picture file.
 
         Args:
             picture: a PNG, JPEG, WebP, BMP, TIFF or GIF file of at most 5 MB.
-            roster: the names that can occur, one a line; empty where any name can.
+            lexicon: the names that can occur, one a line; empty where any name can.
         """
         try:
-            with expecting(checked_roster(roster)):
+            with expecting(checked_lexicon(lexicon)):
                 return reading_record(read(uploaded(picture)))
-        except (ImageError, RosterError) as error:
+        except (ImageError, LexiconError) as error:
             raise _refusal(error) from None
 
-    def read_sample(index: int, split: str = "train", roster: str = "") -> SampleRecord:
+    def read_sample(index: int, split: str = "train", lexicon: str = "") -> SampleRecord:
         """Read a picture of the dataset by its index and return its label too.
 
         Args:
             index: the number in the picture's file name (TRAIN_10261.jpg is 10261).
             split: train, validation or test.
-            roster: the names that can occur, one a line; empty where any name can.
+            lexicon: the names that can occur, one a line; empty where any name can.
         """
         # Types are announced to clients, but not enforced.
         if not isinstance(index, int) or isinstance(index, bool):
@@ -149,21 +149,21 @@ def _add_endpoints(
             raise _refusal(f"A split is one of {', '.join(SPLITS)}. Received: {_shown(split)}")
         try:
             sample = samples.find(split, index).sample
-            with expecting(checked_roster(roster)):
+            with expecting(checked_lexicon(lexicon)):
                 return sample_record(read(sample.path), sample)
-        except (DatasetError, ImageError, RosterError) as error:
+        except (DatasetError, ImageError, LexiconError) as error:
             raise _refusal(error) from None
 
-    def read_files(pictures: list[dict[str, Any]] | None, roster: str = "") -> list[RowRecord]:
+    def read_files(pictures: list[dict[str, Any]] | None, lexicon: str = "") -> list[RowRecord]:
         """Read many pictures, each with one handwritten name; ZIP files of pictures, too.
 
         Args:
             pictures: up to 2,000 files; what cannot be read has its reason as `problem`.
-            roster: the names that can occur, one a line; empty where any name can.
+            lexicon: the names that can occur, one a line; empty where any name can.
         """
         try:
             sources = find_pictures(uploaded_files(pictures))
-            many = partial(read_many, **reading_options(checked_roster(roster)))
+            many = partial(read_many, **reading_options(checked_lexicon(lexicon)))
             records: list[RowRecord] = []
             listening = listener()
             for rows in read_batch(many, sources):
@@ -171,13 +171,13 @@ def _add_endpoints(
                 if not listening():
                     raise BatchError("Nobody waits for this batch any more.")
             return records
-        except (BatchError, ImageError, RosterError) as error:
+        except (BatchError, ImageError, LexiconError) as error:
             raise _refusal(error) from None
 
     # Files reach an endpoint safely through a component alone, hence buttons that nobody sees.
     gr.Button(visible=False).click(
         read_picture,
-        [upload.picture, gr.Textbox("", visible=False, label="roster")],
+        [upload.picture, gr.Textbox("", visible=False, label="lexicon")],
         gr.JSON(visible=False),
         preprocess=False,
         api_name="read",
@@ -186,7 +186,7 @@ def _add_endpoints(
     )
     gr.Button(visible=False).click(
         read_files,
-        [batch.files, gr.Textbox("", visible=False, label="roster")],
+        [batch.files, gr.Textbox("", visible=False, label="lexicon")],
         gr.JSON(visible=False),
         preprocess=False,
         api_name="read_batch",

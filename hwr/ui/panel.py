@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from hwr.decoding.lexicon import NOT_LISTED, RosterError
+from hwr.decoding.lexicon import NOT_LISTED, LexiconError
 from hwr.letter import Letter, percent, whole_percent
 from hwr.reading import Reading
 from hwr.ui.options import Expected, expecting
@@ -120,8 +120,8 @@ class Panel:
         And, while it is there, when a person expects other names.
         """
 
-        def show_tab(roster: str, prior: str, *values: Any) -> list[Any]:
-            return [name, *self._show(show, values, roster, prior, len(own))]
+        def show_tab(lexicon: str, language_model: str, *values: Any) -> list[Any]:
+            return [name, *self._show(show, values, lexicon, language_model, len(own))]
 
         # First in the browser, so that the other tab's reading is gone at once.
         tab.select(None, None, self.outputs, js=_EMPTY_SCRIPT)
@@ -144,22 +144,26 @@ class Panel:
     def _in_front(self, name: str, show: Callable[..., list[Any]], own: int) -> Callable[..., Any]:
         """Return `show` for events that count only while the tab called `name` is in front."""
 
-        def show_in_front(front: str, roster: str, prior: str, *values: Any) -> Any:
+        def show_in_front(front: str, lexicon: str, language_model: str, *values: Any) -> Any:
             if front != name:
                 return gr.skip()
-            return self._show(show, values, roster, prior, own)
+            return self._show(show, values, lexicon, language_model, own)
 
         return show_in_front
 
     @staticmethod
     def _show(
-        show: Callable[..., list[Any]], values: Sequence[Any], roster: str, prior: str, own: int
+        show: Callable[..., list[Any]],
+        values: Sequence[Any],
+        lexicon: str,
+        language_model: str,
+        own: int,
     ) -> list[Any]:
         """Return what `show` does, expecting names; a list that cannot be used is refused."""
         try:
-            with expecting(roster, prior):
+            with expecting(lexicon, language_model):
                 return show(*values)
-        except RosterError as error:
+        except LexiconError as error:
             return [*[gr.skip()] * own, *Panel.refusal(str(error))]
 
     @staticmethod

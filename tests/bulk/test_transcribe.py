@@ -24,7 +24,7 @@ from hwr.bulk.transcribe import Progress, group, transcribe
 from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.cli import main
 from hwr.commands.transcribe import describe, duration
-from hwr.decoding.lexicon import RosterError
+from hwr.decoding.lexicon import LexiconError
 from hwr.defaults import MODEL
 from hwr.network.model_folder import ModelFolderError
 from hwr.recognizer import Recognizer
@@ -150,8 +150,8 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(
         transcribe(["nowhere"], out, SETTINGS)
     with pytest.raises(ModelFolderError):
         transcribe([str(pictures)], out, Settings(tmp_path, "onnx"))
-    with pytest.raises(RosterError, match="holds '2'"):
-        transcribe([str(pictures)], out, Settings(MODEL, roster=("R2D2",)))
+    with pytest.raises(LexiconError, match="holds '2'"):
+        transcribe([str(pictures)], out, Settings(MODEL, lexicon=("R2D2",)))
     assert not out.exists()
     with pytest.raises(SourceError, match=r"^There are no pictures in .*empty\.$"):
         transcribe([str(empty)], out, SETTINGS, read_all=in_process)
@@ -188,17 +188,17 @@ def test_units_are_small_at_first_and_never_of_many_bytes(monkeypatch: pytest.Mo
 def test_the_command_reads_with_processes(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    roster, out = tmp_path / "r.txt", tmp_path / "out"
-    roster.write_text("Léo\nAnna\n", encoding="utf-8")
+    lexicon, out = tmp_path / "r.txt", tmp_path / "out"
+    lexicon.write_text("Léo\nAnna\n", encoding="utf-8")
     command = ["transcribe", str(pictures / "*"), "--out", str(out), "--workers", "1"]
-    command += ["--roster", str(roster), "--part-rows", "4"]
+    command += ["--lexicon", str(lexicon), "--part-rows", "4"]
     assert main([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["read"], told["failed"], told["before"]) == (6, 3, 0)
     assert [f.name for f in find_parts(out)] == ["part-00000.csv", "part-00001.csv"]
     with find_parts(out)[0].open(newline="", encoding="utf-8") as file:
         row = next(csv.DictReader(file))
-    reading = Recognizer.load(MODEL).read(pictures / "anna.png", roster="Léo\nAnna\n")
+    reading = Recognizer.load(MODEL).read(pictures / "anna.png", lexicon="Léo\nAnna\n")
     assert (row["text"], row["verdict"]) == (reading.text, reading.verdict)
     assert float(row["absent"]) == pytest.approx(reading.absent or 0, abs=2e-4)
     assert main(command) == 2

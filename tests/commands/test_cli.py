@@ -14,7 +14,7 @@ from helpers import ROOT, write_folder, write_word
 from hwr.alphabet import Alphabet
 from hwr.cli import main
 from hwr.data.dataset import open_dataset
-from hwr.decoding.confidence import load_confidence
+from hwr.decoding.confidence import load_parameters
 from hwr.recognizer import Recognizer
 
 
@@ -26,7 +26,7 @@ def test_read_prints_json_and_fails_where_one_file_does(
     Path(bad).write_text("I am a text file")
     assert main(["read", good, bad, "--json", "--model", str(tiny_model)]) == 2
     first, second = json.loads(capsys.readouterr().out)
-    reading = Recognizer.load(tiny_model).read(good, careful=True)
+    reading = Recognizer.load(tiny_model).read(good, tta=True)
     assert first == {
         "file": good,
         "text": reading.text,
@@ -43,7 +43,7 @@ def test_read_prints_json_and_fails_where_one_file_does(
     assert second["file"] == bad
     assert second["text"] is None
     assert second["error"]
-    assert main(["read", good, "--json", "--no-careful", "--model", str(tiny_model)]) == 0
+    assert main(["read", good, "--json", "--no-tta", "--model", str(tiny_model)]) == 0
     hasty = Recognizer.load(tiny_model).read(good)
     assert json.loads(capsys.readouterr().out)[0]["confidence"] == pytest.approx(
         hasty.confidence, abs=1e-4
@@ -53,13 +53,13 @@ def test_read_prints_json_and_fails_where_one_file_does(
     assert capsys.readouterr().out.startswith(f"{good}\t{reading.text}\t")
 
 
-def test_read_takes_a_roster_and_draws_a_figure(
+def test_read_takes_a_lexicon_and_draws_a_figure(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture, roster, figure = tmp_path / "a.png", tmp_path / "r.txt", tmp_path / "out" / "f.png"
+    picture, lexicon, figure = tmp_path / "a.png", tmp_path / "r.txt", tmp_path / "out" / "f.png"
     cv2.imwrite(str(picture), write_word("ANNA"))
-    roster.write_text("Léo\n", encoding="utf-8")
-    command = ["read", str(picture), "--model", str(tiny_model), "--roster", str(roster)]
+    lexicon.write_text("Léo\n", encoding="utf-8")
+    command = ["read", str(picture), "--model", str(tiny_model), "--lexicon", str(lexicon)]
     assert main([*command, "--figure", str(figure)]) == 0
     line = capsys.readouterr().out.strip()
     assert line.split("\t")[1] == "Léo" or line.endswith("not on the list")
@@ -67,28 +67,36 @@ def test_read_takes_a_roster_and_draws_a_figure(
     assert [p.name for p in figure.parent.iterdir()] == ["f.png"]
     assert main(["read", str(picture), *command[1:], "--figure", str(figure)]) == 2
     assert "--figure draws one reading" in capsys.readouterr().err
-    roster.write_text("R2D2\n")
+    lexicon.write_text("R2D2\n")
     assert main(command) == 2
     assert "Entry 1 of the list, 'R2D2', holds '2'" in capsys.readouterr().err
 
 
-def test_prior_and_calibration_are_made_by_one_command_each(
+def test_language_model_and_calibration_are_made_by_one_command_each(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "names.txt").write_text("Anna\nLeo\n" * 40)
-    prior = tmp_path / "p.npz"
+    language_model = tmp_path / "p.npz"
     names = f"{tmp_path / 'names.txt'}:0.5"
-    assert main(["prior", "--names", names, "--out", str(prior)]) == 0
+    assert main(["language_model", "--names", names, "--out", str(language_model)]) == 0
     assert "2 names, 0 rows left out" in capsys.readouterr().out
-    assert main(["prior", "--names", f"{names}x", "--out", str(prior)]) == 2
+    assert main(["language_model", "--names", f"{names}x", "--out", str(language_model)]) == 2
     assert "names.txt:0.5x'; check the path" in capsys.readouterr().err
     rows = [(f"{i}.png", ("ANNA", "LEO", "EVA")[i % 3]) for i in range(1300)]
     data = write_folder(tmp_path / "d", rows)
     model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
-    command = ["calibrate", "--data", str(data), "--model", str(model), "--prior", str(prior)]
-    assert main([*command, "--no-use-prior", "--sure", "0.8"]) == 0
-    found = load_confidence(model)
-    assert (found.sure, found.prior, set(found.fitted_on)) == (0.8, False, {"d"})
+    command = [
+        "calibrate",
+        "--data",
+        str(data),
+        "--model",
+        str(model),
+        "--language-model",
+        str(language_model),
+    ]
+    assert main([*command, "--no-use-language-model", "--sure", "0.8"]) == 0
+    found = load_parameters(model)
+    assert (found.sure, found.language_model, set(found.fitted_on)) == (0.8, False, {"d"})
     # An untrained network is never right, and knows it.
     reading = Recognizer.load(model).read(str(data / "images" / "1.png"))
     assert reading.confidence < 0.2
@@ -151,7 +159,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tiny_model: Path, tmp_path: P
         (["read"], "Nothing to read; give picture files or --index N."),
         (["read", "--index", "7", "--data", "."], "neither written_name_train_v2.csv nor labels"),
         (["read", "x.png", "--model", "nowhere"], "There is no config.json in 'nowhere'"),
-        (["evaluate", "--gold", "nowhere.csv"], "no file 'nowhere.csv'"),
+        (["evaluate", "--reference", "nowhere.csv"], "no file 'nowhere.csv'"),
         (["evaluate", "--known", "nowhere.txt"], "There is no file 'nowhere.txt'"),
         (["evaluate", "--empty", "0"], "At least one picture of each kind is drawn. Received: 0"),
     ],
@@ -178,14 +186,14 @@ def test_evaluate_prints_the_keys_people_script_against(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_folder(tmp_path / "d", [(f"{i}.png", "ANNA") for i in range(40)])
-    gold = tmp_path / "gold.csv"
-    gold.write_text("FILENAME,GOLD\n" + "".join(f"{i}.png,ANNA\n" for i in range(40)))
+    reference = tmp_path / "gold.csv"
+    reference.write_text("FILENAME,GOLD\n" + "".join(f"{i}.png,ANNA\n" for i in range(40)))
     command = ["evaluate", "--data", str(data), "--split", "train", "--model", str(tiny_model)]
-    assert main([*command, "--gold", str(gold), "--json"]) == 0
+    assert main([*command, "--reference", str(reference), "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
-    assert {"n", "exact", "cer", "positional", "dropped", "gold"} <= values.keys()
-    assert {"n", "exact", "cer", "positional"} <= values["gold"].keys()
-    assert values["n"] == values["gold"]["n"] > 20
+    assert {"n", "exact", "cer", "positional", "dropped", "reference"} <= values.keys()
+    assert {"n", "exact", "cer", "positional"} <= values["reference"].keys()
+    assert values["n"] == values["reference"]["n"] > 20
     assert main(command) == 0
     text = capsys.readouterr().out
     assert f"names               {values['n']}" in text

@@ -17,7 +17,7 @@ from hwr.data.dataset import (
     _hash,
     corrected,
     open_dataset,
-    share_out,
+    split_calibration,
 )
 
 
@@ -183,12 +183,12 @@ def test_name_too_long_for_the_file_system_is_a_missing_image(tmp_path: Path) ->
 def test_one_training_picture_in_twenty_is_set_aside_and_stays_so(tmp_path: Path) -> None:
     rows = [(f"{number:04d}.png", "ANNA") for number in range(300)]
     train = open_dataset(write_folder(tmp_path / "a", rows), "train", Alphabet())
-    trained, aside = share_out(train)
+    trained, aside = split_calibration(train)
     assert sorted([*trained, *aside], key=lambda sample: sample.index) == list(train)
     assert len(aside) == 10
     fewer = open_dataset(write_folder(tmp_path / "b", rows[::2]), "train", Alphabet())
     kept = {sample.path.name for sample in aside} & {name for name, _ in rows[::2]}
-    assert {sample.path.name for sample in share_out(fewer)[1]} == kept
+    assert {sample.path.name for sample in split_calibration(fewer)[1]} == kept
 
 
 def test_training_labels_are_corrected_by_a_table(published: Path, tmp_path: Path) -> None:

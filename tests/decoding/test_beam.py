@@ -36,7 +36,7 @@ def test_narrow_beam_keeps_the_best_text(logits: np.ndarray) -> None:
 
 
 class Dislike:
-    """A prior of one state that multiplies the chance of a text by 0.01 for each A."""
+    """A language model of one state that multiplies the chance of a text by 0.01 for each A."""
 
     start = 0
     factors = np.array([[1.0, 0.01, 1.0, 1.0]])
@@ -44,14 +44,14 @@ class Dislike:
     following = np.zeros((1, 4), np.int32)
 
 
-def test_prior_turns_a_close_decision_and_not_a_clear_one() -> None:
+def test_language_model_turns_a_close_decision_and_not_a_clear_one() -> None:
     logits = spike("_A_B_")
     logits[1, 2] = math.log(0.65)  # B instead of A is nearly as likely
     assert beam(logits, ABC)[0].text == "AB"
-    with_prior = beam(logits, ABC, prior=Dislike())
-    assert with_prior[0].text == "BB"
+    with_language_model = beam(logits, ABC, language_model=Dislike())
+    assert with_language_model[0].text == "BB"
     logits[1, [0, 2, 3]] = math.log(1e-4)  # nothing but A
-    assert beam(logits, ABC, prior=Dislike())[0].text == "AB"
+    assert beam(logits, ABC, language_model=Dislike())[0].text == "AB"
 
 
 def test_beam_of_no_width_is_refused() -> None:

@@ -10,14 +10,14 @@ import pytest
 from hwr.alphabet import Alphabet
 from hwr.decoding.confidence import (
     FEATURES,
-    Confidence,
+    DecodingParameters,
     fit_choice,
-    load_confidence,
-    save_confidence,
+    load_parameters,
+    save_parameters,
 )
 from hwr.decoding.decoder import Decoder
-from hwr.decoding.language_model import Prior
-from hwr.decoding.lexicon import Evidence, Roster
+from hwr.decoding.language_model import LanguageModel
+from hwr.decoding.lexicon import Evidence, Lexicon
 from hwr.letter import Candidate
 from hwr.network.model_folder import ModelFolderError, content_sha256
 
@@ -25,15 +25,15 @@ CANDIDATES = [Candidate("AB", 0.6), Candidate("AA", 0.1)]
 
 
 def test_nothing_fitted_is_the_network_s_own_probability() -> None:
-    assert Confidence().of(CANDIDATES, prior=False) == 0.6
+    assert DecodingParameters().of(CANDIDATES, language_model=False) == 0.6
 
 
 def test_weights_are_applied_to_the_features() -> None:
     """By hand: log-odds 0.405, lead log 6, two letters."""
-    fitted = Confidence(name=(0.5, 1.0, -0.5, 2.0), name_with_prior=(0.0,) * 4)
+    fitted = DecodingParameters(name=(0.5, 1.0, -0.5, 2.0), name_with_language_model=(0.0,) * 4)
     score = 0.5 + np.log(1.5) - 0.5 * np.log(6) + 2 * 0.2
-    assert fitted.of(CANDIDATES, prior=False) == pytest.approx(1 / (1 + np.exp(-score)))
-    assert fitted.of(CANDIDATES, prior=True) == 0.5
+    assert fitted.of(CANDIDATES, language_model=False) == pytest.approx(1 / (1 + np.exp(-score)))
+    assert fitted.of(CANDIDATES, language_model=True) == 0.5
 
 
 def test_choice_recovers_the_weights_that_chose() -> None:
@@ -55,8 +55,8 @@ def test_choice_that_is_always_right_stays_finite() -> None:
         fit_choice([], [])
 
 
-FITTED = Confidence(
-    name=(0.1, 0.2, 0.3, 0.4), weight=0.25, reward=0.5, prior=True,
+FITTED = DecodingParameters(
+    name=(0.1, 0.2, 0.3, 0.4), weight=0.25, reward=0.5, language_model=True,
     evidence=Evidence(0.5, -3.0, 0.4), sure=0.8, cut=0.75, fitted_on={"forms": 500},
 )  # fmt: skip
 
@@ -67,9 +67,9 @@ def folder(tiny_model: Path, tmp_path: Path) -> Path:
 
 
 def test_a_model_folder_keeps_it_and_works_without(folder: Path) -> None:
-    assert load_confidence(folder) == Confidence()
-    save_confidence(folder, FITTED)
-    assert load_confidence(folder) == FITTED
+    assert load_parameters(folder) == DecodingParameters()
+    save_parameters(folder, FITTED)
+    assert load_parameters(folder) == FITTED
     assert sorted(p.name for p in folder.iterdir()) == [
         "MODEL_CARD.md", "confidence.json", "config.json", "metrics.json", "model.onnx",
         "model.weights.h5",
@@ -95,10 +95,10 @@ def _edit(folder: Path, **changes: object) -> None:
     ids=["weights", "format", "weights of features", "range", "field"],
 )
 def test_damage_is_named(folder: Path, changes: dict[str, object], message: str) -> None:
-    save_confidence(folder, FITTED)
+    save_parameters(folder, FITTED)
     _edit(folder, **changes)
     with pytest.raises(ModelFolderError, match=message):
-        load_confidence(folder)
+        load_parameters(folder)
 
 
 # === Decoder ===
@@ -122,7 +122,7 @@ def logits_of(text: str, second: str = "", chance: float = 0.9) -> np.ndarray:
 def test_candidates_share_the_calibrated_confidence() -> None:
     weights = (1.0, *(0.0,) * (len(FEATURES) - 1))  # always 1 / (1 + e**-1)
     raw = Decoder(ABC).decode(logits_of(" ABE", " ABD"), PAPER)
-    fitted = Decoder(ABC, Confidence(name=weights)).decode(logits_of(" ABE", " ABD"), PAPER)
+    fitted = Decoder(ABC, DecodingParameters(name=weights)).decode(logits_of(" ABE", " ABD"), PAPER)
     assert [c.text for c in raw.candidates[:2]] == ["ABE", "ABD"]
     assert raw.text == fitted.text == "ABE"
     assert fitted.confidence == fitted.candidates[0].probability == pytest.approx(0.7310586)
@@ -133,29 +133,31 @@ def test_candidates_share_the_calibrated_confidence() -> None:
     assert fitted.letters[2].alternatives[0][0] == "D"
 
 
-def test_roster_answers_in_its_own_spelling_or_with_its_absence() -> None:
+def test_lexicon_answers_in_its_own_spelling_or_with_its_absence() -> None:
     decoder = Decoder(ABC)
     logits = logits_of("ABE", "ABD")
-    listed = decoder.decode(logits, PAPER, roster=Roster.of(["Abd", "Cec"], ABC))
+    listed = decoder.decode(logits, PAPER, lexicon=Lexicon.of(["Abd", "Cec"], ABC))
     assert (listed.text, listed.absent is not None and listed.absent < 0.5) == ("Abd", True)
     assert [letter.character for letter in listed.letters] == ["A", "B", "D"]
-    missing = decoder.decode(logits_of("ABE", chance=0.99), PAPER, roster=Roster.of(["Cecd"], ABC))
+    missing = decoder.decode(
+        logits_of("ABE", chance=0.99), PAPER, lexicon=Lexicon.of(["Cecd"], ABC)
+    )
     assert missing.text == "ABE"
     assert missing.absent is not None
     assert missing.absent > 0.5
     assert missing.confidence <= missing.absent
     assert missing.candidates[0].text == "ABE"
     with pytest.raises(ValueError, match="another alphabet"):
-        decoder.decode(logits, PAPER, roster=Roster.of(["ABE"]))
+        decoder.decode(logits, PAPER, lexicon=Lexicon.of(["ABE"]))
 
 
-def test_prior_is_used_as_told_and_refused_for_another_alphabet() -> None:
-    prior = Prior.estimate({"ABD": 900, "B": 1}, ABC, order=3, least=1)
-    strong = Decoder(ABC, Confidence(weight=2.0, reward=0.0))
+def test_language_model_is_used_as_told_and_refused_for_another_alphabet() -> None:
+    language_model = LanguageModel.estimate({"ABD": 900, "B": 1}, ABC, order=3, least=1)
+    strong = Decoder(ABC, DecodingParameters(weight=2.0, reward=0.0))
     logits = logits_of("ABE", "ABD")
-    assert strong.decode(logits, PAPER, prior=False).text == "ABE"
-    assert strong.decode(logits, PAPER, prior=prior).text == "ABD"
-    assert strong.decode(logits, PAPER, prior=prior, greedy=True).text == "ABE"
+    assert strong.decode(logits, PAPER, language_model=False).text == "ABE"
+    assert strong.decode(logits, PAPER, language_model=language_model).text == "ABD"
+    assert strong.decode(logits, PAPER, language_model=language_model, greedy=True).text == "ABE"
     assert strong.decode(logits, PAPER).text == "ABE"
-    with pytest.raises(ValueError, match="The prior writes"):
-        strong.decode(logits, PAPER, prior=True)
+    with pytest.raises(ValueError, match="The language model writes"):
+        strong.decode(logits, PAPER, language_model=True)

@@ -9,7 +9,7 @@ import pytest
 from hwr.alphabet import Alphabet
 from hwr.decoding.beam import beam
 from hwr.decoding.ctc import log_probabilities
-from hwr.decoding.lexicon import Evidence, Roster, RosterError
+from hwr.decoding.lexicon import Evidence, Lexicon, LexiconError
 from hwr.letter import Candidate
 from hwr.name_files import NameFileError
 
@@ -32,16 +32,16 @@ def random_names(count: int, seed: int = 0) -> list[str]:
 
 
 def test_names_are_folded_and_stand_once() -> None:
-    roster = Roster.of(["Bèa", " bea", "", "Ed-Ab", "ED AB", "EDAB", "ab"], ABC)
-    assert roster.names == ("Bèa", "Ed-Ab", "ab")
-    assert roster.duplicates == 3
-    assert len(roster) == 3
+    lexicon = Lexicon.of(["Bèa", " bea", "", "Ed-Ab", "ED AB", "EDAB", "ab"], ABC)
+    assert lexicon.names == ("Bèa", "Ed-Ab", "ab")
+    assert lexicon.duplicates == 3
+    assert len(lexicon) == 3
 
 
 @pytest.mark.parametrize("written", ["ED AB", "ED-AB", "EDAB"])
 def test_a_name_is_found_however_its_parts_are_joined(written: str) -> None:
-    roster = Roster.of(["Ed Ab", "Bea", "Ace"], ABC)
-    match = roster.match(logits_of(written), [Candidate(written, 0.5)])
+    lexicon = Lexicon.of(["Ed Ab", "Bea", "Ace"], ABC)
+    match = lexicon.match(logits_of(written), [Candidate(written, 0.5)])
     assert match.candidates[0].text == "Ed Ab"
     assert match.texts[0] == written
     assert match.listed
@@ -50,29 +50,29 @@ def test_a_name_is_found_however_its_parts_are_joined(written: str) -> None:
 @pytest.mark.parametrize("count", [1, 3, 200])
 def test_exact_scores_are_those_of_the_forward_algorithm(count: int) -> None:
     names = sorted(set(random_names(count)))
-    roster = Roster.of(names, ABC)
+    lexicon = Lexicon.of(names, ABC)
     logits = np.random.default_rng(1).normal(0, 2, (14, ABC.classes))
     expected = np.exp(log_probabilities(logits, [ABC.encode(name) for name in names]))
-    assert roster.score(logits, exact=True).totals == pytest.approx(expected, rel=1e-9)
+    assert lexicon.score(logits, exact=True).totals == pytest.approx(expected, rel=1e-9)
 
 
-def test_beam_finds_the_likeliest_names_of_a_large_roster() -> None:
-    roster = Roster.of(random_names(3000), ABC)
+def test_beam_finds_the_likeliest_names_of_a_large_lexicon() -> None:
+    lexicon = Lexicon.of(random_names(3000), ABC)
     for seed in range(5):
         logits = np.random.default_rng(seed).normal(0, 3, (12, ABC.classes))
-        exact = roster.score(logits, exact=True).totals
-        found = roster.score(logits, exact=False).totals
+        exact = lexicon.score(logits, exact=True).totals
+        found = lexicon.score(logits, exact=False).totals
         best = np.argsort(-exact)[:3]
         assert found[best] == pytest.approx(exact[best], rel=1e-9)
 
 
 def test_posterior_weighs_names_against_none_of_them() -> None:
     """The formula of `Evidence`, by hand."""
-    roster = Roster.of(["AB", "AC"], ABC)
+    lexicon = Lexicon.of(["AB", "AC"], ABC)
     logits = logits_of("AB")
     free = beam(logits, ABC)
-    evidence = Evidence(temper=0.5, offset=-2.0, growth=0.3)
-    match = roster.match(logits, free, evidence, listed=0.8)
+    evidence = Evidence(temperature=2.0, offset=-2.0, growth=0.3)
+    match = lexicon.match(logits, free, evidence, listed=0.8)
     ab, ac = np.exp(log_probabilities(logits, [ABC.encode("AB"), ABC.encode("AC")]))
     outside = max(c.probability for c in free if c.text not in ("AB", "AC"))
     absent = 0.2 / 0.8 * outside**0.5 * math.exp(-2.0 + 0.3 * math.log(2))
@@ -80,7 +80,7 @@ def test_posterior_weighs_names_against_none_of_them() -> None:
     assert [c.text for c in match.candidates] == ["AB", "AC"]
     assert match.candidates[0].probability == pytest.approx(ab**0.5 / total)
     assert match.absent == pytest.approx(absent / total)
-    certain = roster.match(logits, free, evidence, listed=1.0)
+    certain = lexicon.match(logits, free, evidence, listed=1.0)
     assert certain.absent == 0
     assert sum(c.probability for c in certain.candidates) == pytest.approx(1)
 
@@ -88,12 +88,12 @@ def test_posterior_weighs_names_against_none_of_them() -> None:
 def test_a_missing_name_is_noticed() -> None:
     logits = logits_of("DECADE", chance=0.99)
     free = beam(logits, ABC)
-    assert not Roster.of(["ABBA", "CAB", "BEE"], ABC).match(logits, free).listed
-    assert Roster.of(["ABBA", "DECADE", "BEE"], ABC).match(logits, free).listed
+    assert not Lexicon.of(["ABBA", "CAB", "BEE"], ABC).match(logits, free).listed
+    assert Lexicon.of(["ABBA", "DECADE", "BEE"], ABC).match(logits, free).listed
 
 
 def test_names_too_long_for_the_picture_are_not_on_the_list() -> None:
-    match = Roster.of(["ABCDEABCDE"], ABC).match(np.zeros((3, ABC.classes)), [Candidate("A", 0.1)])
+    match = Lexicon.of(["ABCDEABCDE"], ABC).match(np.zeros((3, ABC.classes)), [Candidate("A", 0.1)])
     assert (match.candidates, match.absent) == ((), 1.0)
 
 
@@ -109,8 +109,8 @@ def test_names_too_long_for_the_picture_are_not_on_the_list() -> None:
     ids=["none", "empty lines", "unknown letter", "no letter", "too many"],
 )
 def test_a_list_that_cannot_be_used_is_refused(names, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(RosterError, match=message):
-        Roster.of(names, ABC)
+    with pytest.raises(LexiconError, match=message):
+        Lexicon.of(names, ABC)
 
 
 @pytest.mark.parametrize(
@@ -127,20 +127,20 @@ def test_a_list_that_cannot_be_used_is_refused(names, message: str) -> None:  # 
 def test_files_of_names(tmp_path: Path, name: str, text: str, names: tuple[str, ...]) -> None:
     file = tmp_path / name
     file.write_text(text, encoding="utf-8")
-    assert Roster.read(file, ABC).names == names
+    assert Lexicon.read(file, ABC).names == names
 
 
 def test_files_that_are_no_lists(tmp_path: Path) -> None:
     with pytest.raises(NameFileError, match="no file"):
-        Roster.read(tmp_path / "nowhere.txt")
+        Lexicon.read(tmp_path / "nowhere.txt")
     (tmp_path / "latin.txt").write_bytes("Béa".encode("latin-1"))
     with pytest.raises(NameFileError, match=r"latin\.txt is no UTF-8 text"):
-        Roster.read(tmp_path / "latin.txt")
+        Lexicon.read(tmp_path / "latin.txt")
     (tmp_path / "zeros.txt").write_bytes(bytes(9))
     with pytest.raises(NameFileError, match="no text file"):
-        Roster.read(tmp_path / "zeros.txt")
+        Lexicon.read(tmp_path / "zeros.txt")
 
 
 def test_pasted_names_stand_on_lines_or_between_commas() -> None:
-    assert Roster.parse("Ab, Bea;Cab", ABC).names == ("Ab", "Bea", "Cab")
-    assert Roster.parse("Ab\nBea\n", ABC).names == ("Ab", "Bea")
+    assert Lexicon.parse("Ab, Bea;Cab", ABC).names == ("Ab", "Bea", "Cab")
+    assert Lexicon.parse("Ab\nBea\n", ABC).names == ("Ab", "Bea")

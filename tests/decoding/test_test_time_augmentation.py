@@ -9,7 +9,7 @@ import pytest
 from helpers import write_word
 
 from hwr.data.dataset import open_dataset
-from hwr.decoding.confidence import Confidence
+from hwr.decoding.confidence import DecodingParameters
 from hwr.decoding.decoder import Decoder
 from hwr.decoding.test_time_augmentation import VIEWS, View, blend
 from hwr.defaults import SAMPLES
@@ -72,7 +72,7 @@ class Engine:
 
 def reader(engine: Engine) -> Recognizer:
     recognizer = Recognizer(SPEC, engine)
-    recognizer.decoder = Decoder(SPEC.alphabet, replace(Confidence(), sure=0.9))
+    recognizer.decoder = Decoder(SPEC.alphabet, replace(DecodingParameters(), sure=0.9))
     return recognizer
 
 
@@ -80,14 +80,14 @@ def reader(engine: Engine) -> Recognizer:
 def test_only_what_is_unsure_is_looked_at_again(details: bool) -> None:
     picture = write_word("MARTIN")
     sure = Engine(0.95, 0.2)
-    reading = reader(sure).read(picture, careful=True, details=details)
+    reading = reader(sure).read(picture, tta=True, details=details)
     assert (reading.text, sure.seen) == ("A", [1])
     hasty = Engine(0.6, 0.1)
     assert reader(hasty).read(picture, details=details).text == "A"
     assert hasty.seen == [1]
-    careful = Engine(0.6, 0.1)
-    reading = reader(careful).read(picture, careful=True, details=details)
-    assert (reading.text, careful.seen) == ("B", [1, len(VIEWS)])
+    tta = Engine(0.6, 0.1)
+    reading = reader(tta).read(picture, tta=True, details=details)
+    assert (reading.text, tta.seen) == ("B", [1, len(VIEWS)])
     odds = np.log(0.4 / 0.6) + len(VIEWS) * np.log(0.9 / 0.1)
     expected = 1 / (1 + np.exp(-odds / (1 + len(VIEWS))))
     assert reading.confidence == pytest.approx(expected, abs=1e-4)
@@ -100,11 +100,11 @@ def test_only_what_is_unsure_is_looked_at_again(details: bool) -> None:
 def test_many_are_read_as_one_by_one() -> None:
     recognizer = Recognizer.load()
     files = [s.path for s in open_dataset(SAMPLES, "validation", recognizer.spec.alphabet)]
-    many = list(recognizer.read_many(files, careful=True))
-    alone = [recognizer.read(file, careful=True, details=False) for file in files]
+    many = list(recognizer.read_many(files, tta=True))
+    alone = [recognizer.read(file, tta=True, details=False) for file in files]
     assert [r.candidates for r in many] == [r.candidates for r in alone]
     hasty = list(recognizer.read_many(files))
-    sure = recognizer.decoder.confidence.sure
+    sure = recognizer.decoder.parameters.sure
     for first, second in zip(hasty, many, strict=True):
         assert (first.confidence < sure) == (first.candidates != second.candidates)
     assert any(r.confidence < sure for r in hasty)
@@ -146,12 +146,12 @@ def test_another_line_is_read_where_the_first_says_little(
     wide: float, narrow: float, text: str
 ) -> None:
     recognizer = reader(Lines(wide, narrow))  # type: ignore[arg-type]
-    recognizer.decoder = Decoder(SPEC.alphabet, replace(Confidence(), sure=0.1))
+    recognizer.decoder = Decoder(SPEC.alphabet, replace(DecodingParameters(), sure=0.1))
     picture = two_lines()
-    for careful in (False, True):
-        full = recognizer.read(picture, careful=careful)
-        plain = recognizer.read(picture, careful=careful, details=False)
-        (many,) = recognizer.read_many([picture], careful=careful)
+    for tta in (False, True):
+        full = recognizer.read(picture, tta=tta)
+        plain = recognizer.read(picture, tta=tta, details=False)
+        (many,) = recognizer.read_many([picture], tta=tta)
         assert full.text == plain.text == many.text == text
         assert full.confidence == plain.confidence == many.confidence
         narrow_seen = full.steps[-1].image.shape[1] < 200

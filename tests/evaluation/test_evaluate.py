@@ -8,7 +8,7 @@ from helpers import write_folder
 
 from hwr.alphabet import Alphabet
 from hwr.data.dataset import Dataset, DatasetError, open_dataset
-from hwr.evaluation.evaluate import evaluate, nearest, plain_hyphens, read_gold
+from hwr.evaluation.evaluate import evaluate, nearest, plain_hyphens, read_reference
 from hwr.image import ImageError
 from hwr.reading import Reading
 
@@ -19,7 +19,7 @@ class Fake:
 
     answers: dict[str, str]
 
-    def read_many(self, paths, *, greedy, careful):  # type: ignore[no-untyped-def]
+    def read_many(self, paths, *, greedy, tta):  # type: ignore[no-untyped-def]
         for path in paths:
             if path.name not in self.answers:
                 yield ImageError("damaged", "It is damaged.")
@@ -43,12 +43,12 @@ ANSWERS = {"a.png": "ANNA", "b.png": "J-LUC", "c.png": "OLGA", "d.png": "TIM", "
 
 
 def test_scores_against_labels_and_re_read_labels(dataset: Dataset, tmp_path: Path) -> None:
-    gold = tmp_path / "gold.csv"
-    gold.write_text(
+    reference = tmp_path / "gold.csv"
+    reference.write_text(
         "FILENAME,GOLD\na.png,ANNA\nb.png,J-LUC\nc.png,OLGA\nd.png,TOM|TIM\n"
         "e.png,UNREADABLE\nf.png,IDA\n"
     )
-    result = evaluate(Fake(ANSWERS), dataset, read_gold(gold))  # type: ignore[arg-type]
+    result = evaluate(Fake(ANSWERS), dataset, read_reference(reference))  # type: ignore[arg-type]
     # Raw labels: ANNA right, J - LUC against J-LUC wrong by two, TOM against TIM wrong by one.
     assert (result.score.n, result.score.exact) == (3, pytest.approx(1 / 3))
     assert result.score.cer == pytest.approx(3 / 14)
@@ -57,39 +57,39 @@ def test_scores_against_labels_and_re_read_labels(dataset: Dataset, tmp_path: Pa
     }  # fmt: skip
     assert result.failures == ("f.png: It is damaged.",)
     # Re-read: the EMPTY picture holds a name, TIM is allowed, hyphens are folded.
-    assert result.gold is not None
-    assert (result.gold.n, result.gold.exact) == (4, 1.0)
-    assert result.gold_dropped == {"UNREADABLE": 1}
+    assert result.reference is not None
+    assert (result.reference.n, result.reference.exact) == (4, 1.0)
+    assert result.reference_dropped == {"UNREADABLE": 1}
     # A reader that is never wrong: ANNA right, J-LUC right with hyphens folded, TOM right.
     assert result.ceiling is not None
     assert (result.ceiling.n, result.ceiling.exact) == (3, 1.0)
     values = result.to_dict()
     assert values["n"] == 3
-    assert values["gold"]["exact"] == 1.0
+    assert values["reference"]["exact"] == 1.0
 
 
 def test_what_no_reader_can_exceed(dataset: Dataset) -> None:
-    gold = {"a.png": ("ANNE",), "d.png": ("TOM", "TIM"), "e.png": ("UNREADABLE",)}
-    ceiling = evaluate(Fake(ANSWERS), dataset, gold).ceiling  # type: ignore[arg-type]
+    reference = {"a.png": ("ANNE",), "d.png": ("TOM", "TIM"), "e.png": ("UNREADABLE",)}
+    ceiling = evaluate(Fake(ANSWERS), dataset, reference).ceiling  # type: ignore[arg-type]
     assert ceiling is not None
     assert (ceiling.n, ceiling.exact, ceiling.cer) == (2, 0.5, pytest.approx(1 / 7))
     assert evaluate(Fake(ANSWERS), dataset).ceiling is None  # type: ignore[arg-type]
 
 
-def test_gold_of_other_pictures_is_refused_before_reading(dataset: Dataset) -> None:
+def test_reference_of_other_pictures_is_refused_before_reading(dataset: Dataset) -> None:
     with pytest.raises(DatasetError, match="name no picture of the test split"):
         evaluate(Fake({}), dataset, {"other.png": ("ANNA",)})  # type: ignore[arg-type]
 
 
-def test_gold_that_names_nobody_gives_no_score(dataset: Dataset) -> None:
+def test_reference_that_names_nobody_gives_no_score(dataset: Dataset) -> None:
     result = evaluate(Fake(ANSWERS), dataset, {"a.png": ("EMPTY",)})  # type: ignore[arg-type]
-    assert result.gold is None
-    assert result.gold_dropped == {"EMPTY": 1}
+    assert result.reference is None
+    assert result.reference_dropped == {"EMPTY": 1}
 
 
-def test_short_rows_of_a_gold_file_are_empty(tmp_path: Path) -> None:
+def test_short_rows_of_a_reference_file_are_empty(tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text("FILENAME,GOLD\na.png\n")
-    assert read_gold(tmp_path / "g.csv") == {"a.png": ("",)}
+    assert read_reference(tmp_path / "g.csv") == {"a.png": ("",)}
 
 
 def test_nothing_to_evaluate_is_an_error(dataset: Dataset) -> None:
@@ -112,8 +112,8 @@ def test_nearest_truth_counts() -> None:
 @pytest.mark.parametrize(
     ("content", "message"), [(None, "There is no file"), ("A,B\n", "FILENAME and GOLD")]
 )
-def test_bad_gold_file(tmp_path: Path, content: str | None, message: str) -> None:
+def test_bad_reference_file(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "g.csv").write_text(content)
     with pytest.raises(DatasetError, match=message):
-        read_gold(tmp_path / "g.csv")
+        read_reference(tmp_path / "g.csv")

@@ -40,12 +40,12 @@ def make_dataset(folder: Path) -> Dataset:
     return open_dataset(folder, "validation", Alphabet())
 
 
-def evaluated(dataset: Dataset, *, gold: bool = True) -> Evaluation:
+def evaluated(dataset: Dataset, *, reference: bool = True) -> Evaluation:
     rows = [
-        Row(sample, text, confidence, True, texts if gold else None)
+        Row(sample, text, confidence, True, texts if reference else None)
         for sample, (_, text, confidence, texts) in zip(dataset, ROWS, strict=True)
     ]
-    pairs = [row.gold_pair for row in rows if row.gold is not None]
+    pairs = [row.reference_pair for row in rows if row.reference is not None]
     return Evaluation(
         score([row.sample.text for row in rows], [row.text for row in rows]),
         {"label EMPTY": 2},
@@ -79,23 +79,23 @@ def test_summary_holds_what_its_description_promises(dataset: Dataset) -> None:
     assert {"character": "A", "n": 3, "right": 2} in summary["characters"]
     assert {"truth": "", "read": "A", "count": 1} in summary["confusions"]
     # EMMA was read where the label lacks a letter; nothing where two texts are allowed.
-    gold = summary["gold"]
-    assert (gold["n"], gold["exact"], gold["dropped"]) == (
+    reference = summary["reference"]
+    assert (reference["n"], reference["exact"], reference["dropped"]) == (
         3,
         pytest.approx(2 / 3, abs=1e-6),
         {"UNREADABLE": 1},
     )
-    assert gold["coverage_at"][2]["coverage"] == pytest.approx(2 / 3, abs=1e-6)
+    assert reference["coverage_at"][2]["coverage"] == pytest.approx(2 / 3, abs=1e-6)
     parts = {part["name"]: part for part in summary["slices"]}
     assert parts["name among the training labels"]["n"] == 1
-    assert parts["name not among the training labels"]["gold"]["n"] == 2
+    assert parts["name not among the training labels"]["reference"]["n"] == 2
     assert parts["200 pixels wide"]["exact"] == 0.5
     assert parts["label with small letters"]["exact"] == 0
     assert [(e["truth"], e["read"], e["edits"]) for e in summary["errors"]] == [
         ("EMM", "EMMA", 1),
         ("IDA", "", 3),
     ]
-    assert summary["errors"][1]["gold"] == ["IDA", "IDO"]
+    assert summary["errors"][1]["reference"] == ["IDA", "IDO"]
     assert json.loads(json.dumps(summary)) == summary
 
 
@@ -130,11 +130,13 @@ class Checker(HTMLParser):
         self.texts.append(data)
 
 
-@pytest.mark.parametrize("gold", [True, False])
+@pytest.mark.parametrize("reference", [True, False])
 def test_page_stands_by_itself_and_runs_nothing(
-    dataset: Dataset, tmp_path: Path, gold: bool
+    dataset: Dataset, tmp_path: Path, reference: bool
 ) -> None:
-    summary = summarise(evaluated(dataset, gold=gold), dataset, {f"list {HOSTILE}": {"ANNA"}})
+    summary = summarise(
+        evaluated(dataset, reference=reference), dataset, {f"list {HOSTILE}": {"ANNA"}}
+    )
     summary["errors"][0]["read"] = HOSTILE
     summary["empty_fields"] = {
         "pad": {"n": 4, "empty": 0.75, "empty_low": 0.3, "empty_high": 0.95, "no_ink": 0.25}
@@ -161,7 +163,7 @@ def test_page_stands_by_itself_and_runs_nothing(
     told = "".join(page.texts)
     assert f"1{HOSTILE}.png" in told
     assert f"name among list {HOSTILE}" in told
-    assert ("re-read labels" in told) == gold
+    assert ("re-read labels" in told) == reference
     assert "75.0 %" in told
 
 

@@ -49,8 +49,8 @@ def test_card_tells_what_was_measured_of_the_finished_model() -> None:
     evaluation = {
         "mine": figures
         | confidence
-        | {"slices": [part | {"gold": figures}, part | {"name": "longer"}]}
-        | {"gold": figures | confidence | {"ece": 0.02}},
+        | {"slices": [part | {"reference": figures}, part | {"name": "longer"}]}
+        | {"reference": figures | confidence | {"ece": 0.02}},
         "drawn_names (test)": figures | confidence | {"slices": []},
     }
     empty = {"sketchpad": {"n": 9, "empty": 1.0, "empty_low": 0.7, "empty_high": 1.0}}

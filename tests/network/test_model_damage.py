@@ -1,4 +1,4 @@
-"""Every kind of damage to a model folder, or to the prior, is one clear error."""
+"""Every kind of damage to a model folder, or to the language model, is one clear error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, load_model_from_string
 
-from hwr.decoding.language_model import PRIOR, Prior, PriorError
+from hwr.decoding.language_model import LANGUAGE_MODEL, LanguageModel, LanguageModelError
 from hwr.defaults import MODEL
 from hwr.network.model_folder import ModelFolderError, content_sha256, load_spec
 from hwr.recognizer import Recognizer
@@ -222,7 +222,7 @@ class Armed:
 
 
 def rewrite(file: Path, **changes: object) -> None:
-    with np.load(PRIOR) as arrays:
+    with np.load(LANGUAGE_MODEL) as arrays:
         values = dict(arrays) | changes
     kept = {key: value for key, value in values.items() if value is not None}
     np.savez(file, **kept)  # type: ignore[arg-type]
@@ -234,43 +234,45 @@ def to_array(file: Path) -> None:
 
 
 def without_a_shorter_context(file: Path) -> None:
-    with np.load(PRIOR) as arrays:
+    with np.load(LANGUAGE_MODEL) as arrays:
         contexts = arrays["contexts"].copy()
     contexts[1, -1] = contexts[2, -1]
     rewrite(file, contexts=contexts)
 
 
 PRIORS: list[tuple[str, Damage, str]] = [
-    ("missing", lambda f: f.unlink(), r"There is no file .*prior\.npz"),
-    ("a folder", to_folder, r"There is no file .*prior\.npz"),
-    ("empty", lambda f: put(f, b""), r"prior\.npz is damaged, no prior"),
-    ("truncated", truncate, r"prior\.npz is damaged, no prior"),
-    ("flipped", flip, r"prior\.npz is damaged, no prior"),
-    ("an array", to_array, r"prior\.npz is damaged, no prior"),
+    ("missing", lambda f: f.unlink(), r"There is no file .*language model\.npz"),
+    ("a folder", to_folder, r"There is no file .*language model\.npz"),
+    ("empty", lambda f: put(f, b""), r"npz is damaged, no language model"),
+    ("truncated", truncate, r"npz is damaged, no language model"),
+    ("flipped", flip, r"npz is damaged, no language model"),
+    ("an array", to_array, r"npz is damaged, no language model"),
     ("another version", lambda f: rewrite(f, format=np.int64(2)), "has format 2, this program"),
-    ("no costs", lambda f: rewrite(f, costs=None), r"prior\.npz is damaged, no prior"),
+    ("no costs", lambda f: rewrite(f, costs=None), r"npz is damaged, no language model"),
     ("costs of floats", lambda f: rewrite(f, costs=np.zeros((1, 30))), "stored as bytes"),
     ("of another alphabet", lambda f: rewrite(f, alphabet=np.array("AB")), "one row of costs per"),
-    ("a context missing", without_a_shorter_context, "contexts of a prior hold each shorter one"),
+    ("a context missing", without_a_shorter_context, "hold each shorter one"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("damage", "message"), [row[1:] for row in PRIORS], ids=[row[0] for row in PRIORS]
 )
-def test_a_damaged_prior_is_one_error(tmp_path: Path, damage: Damage, message: str) -> None:
-    file = Path(shutil.copy(PRIOR, tmp_path / "prior.npz"))
+def test_a_damaged_language_model_is_one_error(
+    tmp_path: Path, damage: Damage, message: str
+) -> None:
+    file = Path(shutil.copy(LANGUAGE_MODEL, tmp_path / "language_model.npz"))
     damage(file)
-    with pytest.raises(PriorError, match=message):
-        Prior.load(file).fused(0.2, 0.3)
+    with pytest.raises(LanguageModelError, match=message):
+        LanguageModel.load(file).fused(0.2, 0.3)
 
 
-def test_a_prior_with_code_in_it_is_refused_and_the_code_not_run(tmp_path: Path) -> None:
+def test_a_language_model_with_code_in_it_is_refused_and_the_code_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
-    rewrite(tmp_path / "prior.npz", costs=np.array([Armed(mark)], object))
-    with pytest.raises(PriorError, match="Object arrays cannot be loaded"):
-        Prior.load(tmp_path / "prior.npz")
+    rewrite(tmp_path / "language_model.npz", costs=np.array([Armed(mark)], object))
+    with pytest.raises(LanguageModelError, match="Object arrays cannot be loaded"):
+        LanguageModel.load(tmp_path / "language_model.npz")
     assert not mark.exists()
-    with np.load(tmp_path / "prior.npz", allow_pickle=True) as arrays:
+    with np.load(tmp_path / "language_model.npz", allow_pickle=True) as arrays:
         arrays["costs"]
     assert mark.exists()  # the trap works

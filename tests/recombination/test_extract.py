@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from hwr.alphabet import Alphabet
-from hwr.data.dataset import open_dataset, share_out
+from hwr.data.dataset import open_dataset, split_calibration
 from hwr.decoding.decoder import Decoder
 from hwr.preprocess import pad, prepare
-from hwr.recombination.extract import harvest_letters, harvest_pieces, harvest_words
+from hwr.recombination.extract import extract_letters, extract_subwords, extract_words
 from hwr.recombination.letter_bank import LetterBank
 from hwr.spec import Spec
 
@@ -64,7 +64,7 @@ def test_letters_are_harvested_from_names_that_read_as_labelled(tmp_path: Path) 
     labels = list(texts)
     labels[0] = "OOOOO"  # mislabelled
     data = write_dataset(tmp_path / "data", texts, labels)
-    bank, shift = harvest_letters(
+    bank, shift = extract_letters(
         BlockReader(), [data], tmp_path / "made" / "bank.npz", cache=tmp_path / "cache"
     )
     assert shift == pytest.approx(BlockReader.shift, abs=2.5)
@@ -81,7 +81,7 @@ def test_letters_are_harvested_from_names_that_read_as_labelled(tmp_path: Path) 
 def test_words_are_harvested_with_their_writers(tmp_path: Path) -> None:
     lines = ["OIO IOOI", "OOI IIO", "IOI OO"] * 4
     data = write_dataset(tmp_path / "lines", lines)
-    count = harvest_words(BlockReader(), data, tmp_path / "words", BlockReader.shift)
+    count = extract_words(BlockReader(), data, tmp_path / "words", BlockReader.shift)
     with (tmp_path / "words" / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == count > 8
@@ -93,7 +93,7 @@ def test_words_are_harvested_with_their_writers(tmp_path: Path) -> None:
         assert (np.diff(inked, prepend=0) == 1).sum() == len(row["IDENTITY"])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lines", "words"]
     with pytest.raises(ValueError, match="there already"):
-        harvest_words(BlockReader(), data, tmp_path / "words", BlockReader.shift)
+        extract_words(BlockReader(), data, tmp_path / "words", BlockReader.shift)
 
 
 def test_pieces_are_harvested_from_words_that_read_as_labelled(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_pieces_are_harvested_from_words_that_read_as_labelled(tmp_path: Path) -
     labels = list(texts)
     labels[0] = "IIIIIII"  # mislabelled
     data = write_dataset(tmp_path / "data", texts, labels)
-    kept = {int(s.path.stem) for s in share_out(open_dataset(data, "train", Alphabet()))[0]}
-    count = harvest_pieces(BlockReader(), [data], tmp_path / "pieces")
+    kept = {int(s.path.stem) for s in split_calibration(open_dataset(data, "train", Alphabet()))[0]}
+    count = extract_subwords(BlockReader(), [data], tmp_path / "pieces")
     with (tmp_path / "pieces" / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == count > 10
@@ -121,8 +121,8 @@ def test_pieces_are_harvested_from_words_that_read_as_labelled(tmp_path: Path) -
     twelve = [row["IDENTITY"] for row in rows if row["FILENAME"].startswith("002")]
     assert len(twelve) > 1
     assert "IOIOOIOIIOIO".startswith("".join(twelve))
-    harvest_pieces(BlockReader(), [data], tmp_path / "again")
+    extract_subwords(BlockReader(), [data], tmp_path / "again")
     again = (tmp_path / "again" / "labels.csv").read_text()
     assert again == (tmp_path / "pieces" / "labels.csv").read_text()
     with pytest.raises(ValueError, match="there already"):
-        harvest_pieces(BlockReader(), [data], tmp_path / "pieces")
+        extract_subwords(BlockReader(), [data], tmp_path / "pieces")

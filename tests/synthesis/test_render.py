@@ -23,7 +23,7 @@ from hwr.synthesis import render as synthesis
 from hwr.synthesis.letter_strokes import JOINED, MARKS, PRINTED, choose, parse, spell
 from hwr.synthesis.render import RENDERERS, draw
 from hwr.synthesis.sample_set import write_pad_samples, write_samples
-from hwr.synthesis.writer import Case, Hand, _manner, trace_name
+from hwr.synthesis.writer import Case, Writer, _manner, trace_name
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 OTHERS = "0123456789-'ÉÈÊËÀÂÄÇÎÏÔÖÙÛÜŸÑŒÆÅŠéèêëàâäçîïôöùûüÿñœæåšß"
@@ -126,8 +126,8 @@ def test_train_hands_never_use_a_held_out_skeleton(monkeypatch: pytest.MonkeyPat
         used.clear()
         for seed in range(hands):
             rng = generator(seed)
-            hand = Hand.sample(rng, variants)
-            trace_name(LETTERS + OTHERS, hand, rng)
+            writer = Writer.sample(rng, variants)
+            trace_name(LETTERS + OTHERS, writer, rng)
         return set(used)
 
     letters = [v for t in (PRINTED, JOINED) for v in t.values() if len(v) >= 3]
@@ -142,22 +142,22 @@ def test_train_hands_never_use_a_held_out_skeleton(monkeypatch: pytest.MonkeyPat
 
 def test_train_hands_use_every_other_skeleton() -> None:
     usual = {
-        hand.skeletons(letter)[0]
+        writer.skeletons(letter)[0]
         for seed in range(300)
-        for hand in [Hand(seed=seed)]
+        for writer in [Writer(seed=seed)]
         for letter in LETTERS
     }
     assert usual == {skeleton for letter in LETTERS for skeleton in PRINTED[letter][:-1]}
 
 
 def test_hand_is_consistent_and_frozen() -> None:
-    hand = Hand.sample(generator())
-    assert hand == Hand.sample(generator())
-    assert hand.skeletons("A") == hand.skeletons("A")
+    writer = Writer.sample(generator())
+    assert writer == Writer.sample(generator())
+    assert writer.skeletons("A") == writer.skeletons("A")
     with pytest.raises(AttributeError):
-        hand.slant = 0  # type: ignore[misc]
+        writer.slant = 0  # type: ignore[misc]
     with pytest.raises(ValueError, match="Received: 'none'"):
-        Hand.sample(generator(), "none")  # type: ignore[arg-type]
+        Writer.sample(generator(), "none")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ def test_hand_is_consistent_and_frozen() -> None:
     ],
 )
 def test_apply_case(case: Case, expected: str) -> None:
-    assert Hand(seed=0, case=case).apply_case("Jean-Noël d'Iriß", generator()) == expected
+    assert Writer(seed=0, case=case).apply_case("Jean-Noël d'Iriß", generator()) == expected
 
 
 def test_apply_case_dotted_changes_nothing_but_the_i() -> None:
-    hand = Hand(seed=0, case="dotted")
-    drawn = {hand.apply_case("Fifi", generator(seed)) for seed in range(40)}
+    writer = Writer(seed=0, case="dotted")
+    drawn = {writer.apply_case("Fifi", generator(seed)) for seed in range(40)}
     assert drawn <= {"FIFI", "FiFI", "FIFi", "FiFi"}
     assert "FiFi" in drawn
 
@@ -186,8 +186,8 @@ def test_apply_case_dotted_changes_nothing_but_the_i() -> None:
 def test_every_character_is_drawn_inside_its_bounds(connected: float) -> None:
     for character in LETTERS + OTHERS:
         for seed in range(8):
-            hand = Hand(seed=seed, variants="all", connected=connected)
-            strokes = trace_name(character, hand, generator(seed))
+            writer = Writer(seed=seed, variants="all", connected=connected)
+            strokes = trace_name(character, writer, generator(seed))
             assert strokes, character
             for stroke in strokes:
                 assert stroke.dtype == np.float32
@@ -202,19 +202,19 @@ def test_every_character_is_drawn_inside_its_bounds(connected: float) -> None:
 
 
 def test_same_generator_state_same_strokes_else_not() -> None:
-    hand = Hand.sample(generator(3))
-    first = trace_name("Chloé-Zoé", hand, generator(5))
+    writer = Writer.sample(generator(3))
+    first = trace_name("Chloé-Zoé", writer, generator(5))
     _manner.cache_clear()
-    again = trace_name("Chloé-Zoé", hand, generator(5))
-    other = trace_name("Chloé-Zoé", hand, generator(6))
+    again = trace_name("Chloé-Zoé", writer, generator(5))
+    other = trace_name("Chloé-Zoé", writer, generator(6))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(np.concatenate(first)[:20], np.concatenate(other)[:20])
 
 
 def test_joined_letters_share_a_stroke_and_dots_follow() -> None:
     still = {"seed": 1, "jitter": 0.0, "wobble": 0.0, "size_jitter": 0.0}
-    joined = trace_name("mini", Hand(**still, connected=1.0), generator())  # type: ignore[arg-type]
-    apart = trace_name("mini", Hand(**still, connected=0.0), generator())  # type: ignore[arg-type]
+    joined = trace_name("mini", Writer(**still, connected=1.0), generator())  # type: ignore[arg-type]
+    apart = trace_name("mini", Writer(**still, connected=0.0), generator())  # type: ignore[arg-type]
     assert len(joined) == 3  # the word, then its two dots
     assert len(apart) >= 6
     word = joined[0]
@@ -226,10 +226,10 @@ def test_joined_letters_share_a_stroke_and_dots_follow() -> None:
 @pytest.mark.parametrize("letter", ["É", "È", "Ê", "Ë", "é", "ï", "ü"])
 def test_accents_stand_above_their_letter(letter: str) -> None:
     for seed in range(10):
-        hand = Hand(seed=seed, jitter=0, size_jitter=0, turn=0, slant=0, wander=0, shape=0.01)
+        writer = Writer(seed=seed, jitter=0, size_jitter=0, turn=0, slant=0, wander=0, shape=0.01)
         bare = unicodedata.normalize("NFD", letter)[0].replace("i", "e")
-        marked = np.concatenate(trace_name(letter, hand, generator()))
-        plain = np.concatenate(trace_name(bare, hand, generator()))
+        marked = np.concatenate(trace_name(letter, writer, generator()))
+        plain = np.concatenate(trace_name(bare, writer, generator()))
         assert marked[:, 1].min() < plain[:, 1].min() - 0.04
         if letter != "ï":
             middle = marked[marked[:, 1] < plain[:, 1].min() - 0.04, 0].mean()
@@ -237,29 +237,29 @@ def test_accents_stand_above_their_letter(letter: str) -> None:
 
 
 def test_accent_takes_the_place_of_the_dot() -> None:
-    still = Hand(seed=0, variants="all")
+    still = Writer(seed=0, variants="all")
     assert len(trace_name("i", still, generator())) == 2
     assert len(trace_name("î", still, generator())) == 2
 
 
 def test_pitch_sets_letters_in_boxes() -> None:
-    hand = Hand(seed=2, jitter=0, turn=0, slant=0, wobble=0, connected=1.0)
-    strokes = trace_name("HHH HH", hand, generator(), pitch=2.0)
+    writer = Writer(seed=2, jitter=0, turn=0, slant=0, wobble=0, connected=1.0)
+    strokes = trace_name("HHH HH", writer, generator(), pitch=2.0)
     points = np.concatenate(strokes)
     columns = np.unique((points[:, 0] - points[:, 0].min() + 0.5) // 2)
     assert columns.tolist() == [0, 1, 2, 4, 5]
 
 
 def test_spaces_and_nothing_have_no_strokes() -> None:
-    hand = Hand(seed=0)
-    assert trace_name("", hand, generator()) == []
-    assert trace_name("  ", hand, generator()) == []
+    writer = Writer(seed=0)
+    assert trace_name("", writer, generator()) == []
+    assert trace_name("  ", writer, generator()) == []
 
 
 @pytest.mark.parametrize("renderer", sorted(RENDERERS))
 def test_unknown_characters_are_named(renderer: str) -> None:
     with pytest.raises(ValueError, match="Received: '漢Ж'"):
-        RENDERERS[renderer]("A漢BЖ漢", Hand(seed=0), generator())
+        RENDERERS[renderer]("A漢BЖ漢", Writer(seed=0), generator())
     with pytest.raises(ValueError, match="Received: '漢'"):
         draw("漢", generator())
 
@@ -273,10 +273,10 @@ def test_renderers_give_the_same_grey_picture_for_the_same_seed(renderer: str) -
     digests = set()
     for seed in range(30):
         rng = generator(seed)
-        hand = Hand.sample(rng)
-        picture = paint("Éloïse Groß", hand, rng)
+        writer = Writer.sample(rng)
+        picture = paint("Éloïse Groß", writer, rng)
         again_rng = generator(seed)
-        again = paint("Éloïse Groß", Hand.sample(again_rng), again_rng)
+        again = paint("Éloïse Groß", Writer.sample(again_rng), again_rng)
         assert picture.dtype == np.uint8
         assert picture.ndim == 2
         assert np.array_equal(picture, again)
@@ -289,7 +289,7 @@ def test_renderers_give_the_same_grey_picture_for_the_same_seed(renderer: str) -
 def test_draw_name_has_the_height_asked_for(height: int) -> None:
     for seed in range(10):
         rng = generator(seed)
-        picture = synthesis.draw_name("MARTIN", Hand.sample(rng), rng, height=height)
+        picture = synthesis.draw_name("MARTIN", Writer.sample(rng), rng, height=height)
         assert picture.shape[0] == height
         assert picture.shape[1] >= 8
         inked = np.flatnonzero((picture < 200).any(axis=1))
@@ -300,14 +300,14 @@ def test_draw_name_has_the_height_asked_for(height: int) -> None:
 
 def test_draw_name_refuses_a_sliver() -> None:
     with pytest.raises(ValueError, match="Received: 7"):
-        synthesis.draw_name("A", Hand(seed=0), generator(), height=7)
+        synthesis.draw_name("A", Writer(seed=0), generator(), height=7)
 
 
 @pytest.mark.parametrize("pen", [2, 8, 20])
 def test_draw_pad_is_black_strokes_of_one_width(pen: int) -> None:
     for seed in range(10):
         rng = generator(seed)
-        picture = synthesis.draw_pad("LÉO", Hand.sample(rng), rng, pen=pen)
+        picture = synthesis.draw_pad("LÉO", Writer.sample(rng), rng, pen=pen)
         assert picture.shape == (200, 800)
         assert picture.min() == 0
         assert picture.max() == 255
@@ -322,14 +322,14 @@ def test_draw_pad_is_black_strokes_of_one_width(pen: int) -> None:
 
 def test_draw_pad_refuses_a_brush_larger_than_the_letters() -> None:
     with pytest.raises(ValueError, match="Received: 60"):
-        synthesis.draw_pad("A", Hand(seed=0), generator(), pen=60)
+        synthesis.draw_pad("A", Writer(seed=0), generator(), pen=60)
 
 
 def test_draw_field_has_the_shapes_of_the_forms() -> None:
     shapes = set()
     for seed in range(150):
         rng = generator(seed)
-        picture = synthesis.draw_field("DUPONT", Hand.sample(rng), rng)
+        picture = synthesis.draw_field("DUPONT", Writer.sample(rng), rng)
         height, width = picture.shape
         shapes.add(width)
         assert 18 <= height <= 70
@@ -338,16 +338,18 @@ def test_draw_field_has_the_shapes_of_the_forms() -> None:
 
 
 def test_names_too_long_for_a_field_are_squeezed_into_it() -> None:
-    hand = Hand(seed=1, spacing=1.0, darkness=1.0)
+    writer = Writer(seed=1, spacing=1.0, darkness=1.0)
     for pitch in (None, 20.0):
-        ink = synthesis._write("MAXIMILIAN-ALEXANDER", hand, generator(), 14, room=200, pitch=pitch)
+        ink = synthesis._write(
+            "MAXIMILIAN-ALEXANDER", writer, generator(), 14, room=200, pitch=pitch
+        )
         assert 150 < ink.cover.shape[1] <= 210
 
 
 @pytest.mark.parametrize("renderer", sorted(RENDERERS))
 def test_blank_text_gives_a_picture_without_a_name(renderer: str) -> None:
     for seed in range(20):
-        picture = RENDERERS[renderer]("", Hand(seed=seed), generator(seed))
+        picture = RENDERERS[renderer]("", Writer(seed=seed), generator(seed))
         assert picture.dtype == np.uint8
         assert min(picture.shape) >= 8
         if renderer in ("pad", "name"):
@@ -417,10 +419,10 @@ def test_render_text_puts_capitals_on_the_baseline(font: Path) -> None:
 
 @pytest.mark.parametrize("renderer", ["field", "name", "photo"])
 def test_renderers_use_a_font(renderer: str, font: Path) -> None:
-    hand = Hand(seed=1)
-    typed = RENDERERS[renderer]("EMILE", hand, generator(), font=font)
-    again = RENDERERS[renderer]("EMILE", hand, generator(), font=font)
-    drawn = RENDERERS[renderer]("EMILE", hand, generator())
+    writer = Writer(seed=1)
+    typed = RENDERERS[renderer]("EMILE", writer, generator(), font=font)
+    again = RENDERERS[renderer]("EMILE", writer, generator(), font=font)
+    drawn = RENDERERS[renderer]("EMILE", writer, generator())
     assert np.array_equal(typed, again)
     assert typed.shape != drawn.shape or not np.array_equal(typed, drawn)
 
@@ -534,20 +536,20 @@ def test_write_samples_leaves_nothing_behind_on_errors(
 def test_pad_samples_are_a_test_set_of_shapes_never_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn: list[tuple[Hand, int]] = []
+    drawn: list[tuple[Writer, int]] = []
     real = sample_set.draw_pad
 
-    def spy(text: str, hand: Hand, rng: np.random.Generator, *, pen: int) -> np.ndarray:
-        drawn.append((hand, pen))
-        return real(text, hand, rng, pen=pen)
+    def spy(text: str, writer: Writer, rng: np.random.Generator, *, pen: int) -> np.ndarray:
+        drawn.append((writer, pen))
+        return real(text, writer, rng, pen=pen)
 
     monkeypatch.setattr(sample_set, "draw_pad", spy)
     write_pad_samples(tmp_path / "pad", count=200, seed=3)
     header, *rows = read(tmp_path / "pad" / "labels.csv")
     assert header == ["FILENAME", "IDENTITY", "SPLIT", "PEN", "CASE"]
-    assert {hand.variants for hand, _ in drawn} == {"heldout"}
+    assert {writer.variants for writer, _ in drawn} == {"heldout"}
     assert [int(row[3]) for row in rows] == [pen for _, pen in drawn]
-    assert [row[4] for row in rows] == [hand.case for hand, _ in drawn]
+    assert [row[4] for row in rows] == [writer.case for writer, _ in drawn]
     pens = np.array([pen for _, pen in drawn])
     assert (pens.min(), pens.max()) == (2, 20)
     assert 0.4 < (pens < 40**0.5).mean() < 0.6  # the middle on a logarithmic scale

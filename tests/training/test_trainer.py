@@ -19,7 +19,7 @@ from helpers import ROOT, TINY, bank_of, full_disk, write_folder
 
 from hwr.atomic_file import WriteError
 from hwr.data.batches import Batch, Batches, PreparedSource
-from hwr.data.dataset import open_dataset, share_out
+from hwr.data.dataset import open_dataset, split_calibration
 from hwr.data.loader import stream
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.network.model_folder import load_model
@@ -177,7 +177,7 @@ def test_recipe_writes_the_model_and_the_run(data: Path, tmp_path: Path) -> None
     )
     progress = train(recipe)
     # Two passes over the pictures, a quarter of the images being drawn besides.
-    wanted = 2 * len(share_out(open_dataset(data, "train", TINY.alphabet))[0]) / 0.75
+    wanted = 2 * len(split_calibration(open_dataset(data, "train", TINY.alphabet))[0]) / 0.75
     assert wanted <= progress.samples < wanted + 8
     assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
         "MODEL_CARD.md", "config.json", "metrics.json", "model.onnx", "model.weights.h5",
@@ -317,7 +317,7 @@ def test_real_drawn_and_recombined_pictures_share_the_batches(tmp_path: Path) ->
     bank.save(tmp_path / "bank.npz")
     rows = [(f"{i}.png", "OTTO") for i in range(40)]
     recipe = Recipe(
-        data=((str(write_folder(tmp_path / "hand", rows)), 1.0),),
+        data=((str(write_folder(tmp_path / "writer", rows)), 1.0),),
         synthetic=0.25,
         letters=tmp_path / "bank.npz",
         recombined=0.5,
@@ -350,9 +350,9 @@ def test_names_are_weighted_by_the_root_of_their_count(tmp_path: Path) -> None:
 def test_data_folders_of_one_name_stay_apart(tmp_path: Path) -> None:
     rows = [(f"{i}.png", NAMES[i % len(NAMES)]) for i in range(40)]
     for parent in ("a", "b"):
-        write_folder(tmp_path / parent / "hand", rows)
+        write_folder(tmp_path / parent / "writer", rows)
     recipe = Recipe(
-        data=((str(tmp_path / "a" / "hand"), 1.0), (str(tmp_path / "b" / "hand"), 2.0)),
+        data=((str(tmp_path / "a" / "writer"), 1.0), (str(tmp_path / "b" / "writer"), 2.0)),
         synthetic=0.0,
         out=tmp_path / "m",
         samples=8,
@@ -362,8 +362,8 @@ def test_data_folders_of_one_name_stay_apart(tmp_path: Path) -> None:
     )
     train(recipe)
     metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
-    assert metrics["runs"][0]["weights"] == {"hand": 1.0, "hand (2)": 2.0}
-    assert metrics["validation"].keys() == {"hand", "hand (2)"}
+    assert metrics["runs"][0]["weights"] == {"writer": 1.0, "hand (2)": 2.0}
+    assert metrics["validation"].keys() == {"writer", "hand (2)"}
 
 
 def test_learning_rate_rises_and_falls_along_a_cosine() -> None:

@@ -29,7 +29,7 @@ from PIL import Image
 
 import app
 from hwr.data.dataset import Sample
-from hwr.decoding.lexicon import RosterError
+from hwr.decoding.lexicon import LexiconError
 from hwr.image import load_image
 from hwr.letter import Candidate, Letter, percent
 from hwr.preprocess import Step
@@ -54,18 +54,18 @@ pytestmark = [
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-def measure(source: Any, roster: str | None = None, prior: bool | None = None) -> Reading:
+def measure(source: Any, lexicon: str | None = None, language_model: bool | None = None) -> Reading:
     """Read the width of a picture as its text; a white picture is blank.
 
-    With a roster the text is its first line, half as likely as that the name is not on it.
+    With a lexicon the text is its first line, half as likely as that the name is not on it.
     """
-    if roster and "5" in roster:
-        raise RosterError("Entry 1 of the list holds '5'.")
+    if lexicon and "5" in lexicon:
+        raise LexiconError("Entry 1 of the list holds '5'.")
     picture = load_image(source)
     blank = bool(picture.pixels.min() > 200)
     text = "" if blank else f"W {picture.pixels.shape[1]}"
-    if roster:
-        text = roster.splitlines()[0]
+    if lexicon:
+        text = lexicon.splitlines()[0]
     return Reading(
         text=text,
         confidence=1.0 if blank else 0.5,
@@ -75,7 +75,7 @@ def measure(source: Any, roster: str | None = None, prior: bool | None = None) -
         blank=blank,
         notes=picture.notes,
         milliseconds=2.5,
-        absent=0.25 if roster else None,
+        absent=0.25 if lexicon else None,
     )
 
 
@@ -155,7 +155,7 @@ def test_read_returns_the_whole_record(client: Client, tmp_path: Path) -> None:
     }
 
 
-def test_a_roster_may_be_sent_along(client: Client, tmp_path: Path) -> None:
+def test_a_lexicon_may_be_sent_along(client: Client, tmp_path: Path) -> None:
     file = tmp_path / "name.png"
     file.write_bytes(png(60))
     record = client.predict(handle_file(str(file)), "Anna\nBob", api_name="/read")
@@ -321,7 +321,7 @@ def test_only_the_named_endpoints_are_public(client: Client) -> None:
     assert [p["parameter_name"] for p in endpoints["/read_sample"]["parameters"]] == [
         "index",
         "split",
-        "roster",
+        "lexicon",
     ]
     assert endpoints["/read_sample"]["parameters"][0]["type"] == {"type": "integer"}
 
@@ -448,8 +448,8 @@ def test_a_bad_model_folder_ends_the_program(
 def test_reads_wait_for_the_model_and_pass_its_error_on() -> None:
     class Recognizer:
         @staticmethod
-        def read(source: Any, careful: bool = False) -> Reading:
-            cared.append(careful)
+        def read(source: Any, tta: bool = False) -> Reading:
+            cared.append(tta)
             return measure(source)
 
     cared: list[bool] = []
@@ -649,4 +649,4 @@ def test_what_is_expected_holds_for_the_event_alone() -> None:
     with expecting(" ", "As the model says"):
         read(None)
     read(None)
-    assert taken == [{}, {"roster": "Anna", "prior": False}, {}, {}]
+    assert taken == [{}, {"lexicon": "Anna", "language_model": False}, {}, {}]

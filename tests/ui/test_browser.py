@@ -31,7 +31,7 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from hwr.synthesis.sample_set import write_samples
-from hwr.synthesis.writer import Hand, trace_name
+from hwr.synthesis.writer import Writer, trace_name
 
 #: Seconds until a page on a slow, busy machine must have reacted.
 PATIENCE = 30
@@ -208,8 +208,8 @@ def _tick(page: Page, shift: float = 0) -> list[tuple[float, float]]:
 def _write(page: Page, text: str) -> None:
     """Write block capitals in a calm hand with the mouse."""
     unrest = ("jitter", "turn", "size_jitter", "baseline_jitter", "wander", "wobble")
-    hand = Hand(seed=0, shape=0.005, haste=0.0, **dict.fromkeys(unrest, 0.0))
-    strokes = trace_name(text, hand, np.random.default_rng(0))
+    writer = Writer(seed=0, shape=0.005, haste=0.0, **dict.fromkeys(unrest, 0.0))
+    strokes = trace_name(text, writer, np.random.default_rng(0))
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
     x, y, width = _paper(page)

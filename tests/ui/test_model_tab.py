@@ -26,7 +26,7 @@ SCORE = {"n": 1200, "exact": 0.8, "exact_low": 0.75, "exact_high": 0.85, "cer": 
 EVALUATION: dict[str, Any] = {
     "forms": {
         **SCORE,
-        "gold": {**SCORE, "n": 1190, "exact": 0.9},
+        "reference": {**SCORE, "n": 1190, "exact": 0.9},
         "reliability": [
             {"low": 0.0, "high": 0.5, "n": 0, "confidence": 0.0, "accuracy": 0.0},
             {"low": 0.5, "high": 1.0, "n": 9, "confidence": 0.8, "accuracy": 0.75},
@@ -66,7 +66,10 @@ def test_figures_have_a_row_for_each_set_and_for_labels_read_again() -> None:
 
 
 def test_known_sets_are_called_what_people_call_them() -> None:
-    named = {"kaggle_names": {**SCORE, "gold": SCORE}, "drawn_names (test)": EVALUATION["forms"]}
+    named = {
+        "kaggle_names": {**SCORE, "reference": SCORE},
+        "drawn_names (test)": EVALUATION["forms"],
+    }
     assert [row[0] for row in figures_of(named)] == [
         "School forms",
         "School forms, labels read again",

@@ -35,7 +35,7 @@ from helpers import free_port
 from playwright.sync_api import expect, sync_playwright
 
 import app
-from hwr.decoding.lexicon import RosterError
+from hwr.decoding.lexicon import LexiconError
 from hwr.image import load_image
 from hwr.name_files import NameFileError
 from hwr.preprocess import Step
@@ -141,10 +141,10 @@ class Gate:
 GATE = Gate()
 
 
-def measure(source: Any, roster: str | None = None, prior: bool | None = None) -> Reading:
+def measure(source: Any, lexicon: str | None = None, language_model: bool | None = None) -> Reading:
     """Read the width of a picture as its text."""
-    if roster and "5" in roster:
-        raise RosterError(f"Entry 1 of the list holds {roster[:80]!r}.")
+    if lexicon and "5" in lexicon:
+        raise LexiconError(f"Entry 1 of the list holds {lexicon[:80]!r}.")
     picture = load_image(source)
     GATE.reads += 1
     if picture.pixels.shape[1] == Gate.WIDTH:
@@ -337,7 +337,7 @@ def test_a_path_outside_of_the_uploads_is_no_upload(site: Site) -> None:
         f"{site.uploads}/../secret.txt",
         "app.py",
     ]
-    number = site.events_of("roster-file")[0]["id"]
+    number = site.events_of("lexicon-file")[0]["id"]
     for path in paths:
         for extra in ({"meta": META}, {"meta": None}, {}, {"url": "x", "meta": META}):
             file = {"path": path, "orig_name": "a.png", **extra}
@@ -675,8 +675,8 @@ def test_a_hostile_archive_gets_one_sentence(site: Site, data: bytes, words: str
         ("read_sample", [1, {"a": 1}, ""], "A split is one of train, validation, test."),
         ("read_sample", [1, "../..", ""], "A split is one of train, validation, test."),
         ("read_sample", [1, "x" * 100_000, ""], "A split is one of train, validation, test."),
-        ("read_sample", [1, "test", 5], "A roster is a text with one name a line."),
-        ("read_sample", [1, "test", ["Anna"]], "A roster is a text with one name a line."),
+        ("read_sample", [1, "test", 5], "A lexicon is a text with one name a line."),
+        ("read_sample", [1, "test", ["Anna"]], "A lexicon is a text with one name a line."),
         ("read_sample", [1, "test", "A" * 2_000_001], "A list may have 2,000,000 characters;"),
         ("read_sample", ["x" * 100_000, "test", ""], "An index is a whole number. Received: 'x"),
         ("read", [None, ""], "There is no picture; choose or drop a file."),

@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from hwr.bulk.zip_archive import ArchiveError
-from hwr.decoding.lexicon import Roster, RosterError
+from hwr.decoding.lexicon import Lexicon, LexiconError
 from hwr.image import ImageError
 from hwr.letter import whole_percent
 from hwr.ui.background_reader import Read, ReadMany
@@ -37,7 +37,7 @@ from hwr.ui.batch.rows import (
     one_line,
     read_batch,
 )
-from hwr.ui.options import checked_roster, reading_options
+from hwr.ui.options import checked_lexicon, reading_options
 from hwr.ui.panel import Panel
 from hwr.ui.server.cleanup import KEPT
 from hwr.ui.server.downloads import SAVE, download
@@ -194,8 +194,8 @@ class Batch:
     def read_all(
         self,
         files: Files,
-        roster: str = "",
-        prior: str = "",
+        lexicon: str = "",
+        language_model: str = "",
         request: gr.Request = None,
         # By this default Gradio knows that it must give one.
         progress: gr.Progress = gr.Progress(),  # noqa: B008
@@ -204,19 +204,19 @@ class Batch:
 
         Args:
             files: what was uploaded.
-            roster, prior: what is expected; see `hwr.ui.options`.
+            lexicon, language_model: what is expected; see `hwr.ui.options`.
             request: of the visitor, who alone can stop it.
         """
         session = request.session_hash if request else None
         stop = self._stops[session] = Event()
         try:
-            yield from self._read_all(files, roster, prior, stop, progress)
+            yield from self._read_all(files, lexicon, language_model, stop, progress)
         finally:
             if self._stops.get(session) is stop:
                 del self._stops[session]
 
     def _read_all(
-        self, files: Files, roster: str, prior: str, stop: Event, progress: gr.Progress
+        self, files: Files, lexicon: str, language_model: str, stop: Event, progress: gr.Progress
     ) -> Iterator[dict[Any, Any]]:
         yield {
             self.rows: [],
@@ -227,10 +227,10 @@ class Batch:
         }
         try:
             sources = find_pictures(uploaded_files(files))
-            options = reading_options(checked_roster(roster), prior)
-            if "roster" in options:
-                options["roster"] = Roster.parse(options["roster"])
-        except (BatchError, ImageError, RosterError) as error:
+            options = reading_options(checked_lexicon(lexicon), language_model)
+            if "lexicon" in options:
+                options["lexicon"] = Lexicon.parse(options["lexicon"])
+        except (BatchError, ImageError, LexiconError) as error:
             yield {self.status: _say(str(error), "refusal"), **self._running(False)}
             return
         rows: list[Row] = []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.image import ImageError
-from hwr.synthesis.writer import Hand, trace_name
+from hwr.synthesis.writer import Writer, trace_name
 from hwr.ui.background_reader import Read
 from hwr.ui.panel import Panel
 from hwr.ui.tabs.pad import HEIGHT, PENS, WIDTH, lay_pad, picture_of, value_of
@@ -22,7 +22,7 @@ EXAMPLES = (("ANNA", 1), ("MARTIN", 2), ("LE GALL", 3), ("O'NEIL", 4))
 def write(text: str, seed: int) -> NDArray[np.uint8]:
     """Return a pad on which a drawn hand has written `text`, (HEIGHT, WIDTH) uint8."""
     rng = np.random.default_rng(seed)
-    strokes = trace_name(text, Hand(seed=seed), rng)
+    strokes = trace_name(text, Writer(seed=seed), rng)
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
     scale = min(0.7 * WIDTH / (high - low)[0], 0.4 * HEIGHT / (high - low)[1])

@@ -120,8 +120,8 @@ def figures_of(scores: Record) -> list[list[str]]:
     rows = []
     for name, score in scores.items():
         rows.append(_figures(title(name), score))
-        if score.get("gold"):
-            rows.append(_figures(f"{title(name)}, labels read again", score["gold"]))
+        if score.get("reference"):
+            rows.append(_figures(f"{title(name)}, labels read again", score["reference"]))
     return rows
 
 

@@ -1,6 +1,7 @@
-"""What a second look is worth, and what it costs: python -m benchmarks.second_look --data DIR
+"""What a second look is worth, and what it costs: python -m benchmarks.test_time_augmentation
+--data DIR
 
-Reads a split once as `read_many` does and once with `careful`, as the page does.
+Reads a split once as `read_many` does and once with `tta`, as the page does.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.rosters import calibration_error
-from hwr.data.dataset import REMARKS, Sample, open_dataset, share_out
-from hwr.evaluation.evaluate import nearest, plain_hyphens, read_gold
+from benchmarks.lexicons import calibration_error
+from hwr.data.dataset import REMARKS, Sample, open_dataset, split_calibration
+from hwr.evaluation.evaluate import nearest, plain_hyphens, read_reference
 from hwr.evaluation.metrics import score
 from hwr.reading import Reading
 from hwr.recognizer import Recognizer
@@ -24,11 +25,13 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", action="append", required=True, metavar="DIR[:SPLIT]")
-    parser.add_argument("--gold", help="CSV of carefully re-read labels, of the first --data")
+    parser.add_argument("--reference", help="CSV of carefully re-read labels, of the first --data")
     parser.add_argument(
         "--aside", action="store_true", help="read the training pictures that are set aside"
     )
-    parser.add_argument("--greedy", action="store_true", help="read greedily, without the prior")
+    parser.add_argument(
+        "--greedy", action="store_true", help="read greedily, without the language model"
+    )
     parser.add_argument("--model")
     return parser.parse_args(argv)
 
@@ -37,39 +40,39 @@ def main(argv: list[str] | None = None) -> int:
     """Print the table."""
     args = get_args(argv)
     recognizer = Recognizer.load(args.model) if args.model else Recognizer.load()
-    gold = read_gold(args.gold) if args.gold else None
+    reference = read_reference(args.reference) if args.reference else None
     print("| pictures | n | | exact | 95 % interval | CER | calibration error | ms |")
     print("|---|---|---|---|---|---|---|---|")
     for number, entry in enumerate(args.data):
         folder, _, split = entry.partition(":")
         dataset = open_dataset(folder, split or "validation", recognizer.spec.alphabet)
         if args.aside:
-            _, dataset = share_out(open_dataset(folder, "train", recognizer.spec.alphabet))
+            _, dataset = split_calibration(open_dataset(folder, "train", recognizer.spec.alphabet))
         samples = [sample for sample in dataset.samples if sample.path.is_file()]
-        for name, careful in (("one look", False), ("second look", True)):
+        for name, tta in (("one look", False), ("second look", True)):
             start = time.process_time()
             paths = [sample.path for sample in samples]
-            readings = list(recognizer.read_many(paths, careful=careful, greedy=args.greedy))
+            readings = list(recognizer.read_many(paths, tta=tta, greedy=args.greedy))
             spent = 1000 * (time.process_time() - start) / len(samples)
             truths = [(sample.text,) for sample in samples]
             print(row(f"{dataset.folder.name} | {len(samples)} | {name}", truths, readings, spent))
-            if gold is not None and number == 0:
+            if reference is not None and number == 0:
                 again = [
-                    (read_again(gold, sample), r)
+                    (read_again(reference, sample), r)
                     for sample, r in zip(samples, readings, strict=True)
                 ]
                 kept = [(texts, r) for texts, r in again if texts]
                 label = f"the same, read again | {len(kept)} | {name}"
                 print(row(label, [t for t, _ in kept], [r for _, r in kept], spent))
-            if not careful:
+            if not tta:
                 unsure = np.mean([r.verdict == "please check" for r in readings])  # type: ignore[union-attr]
         print(f"| of these not sure at first | | {unsure:.0%} | | | | | |")
     return 0
 
 
-def read_again(gold: dict[str, tuple[str, ...]], sample: Sample) -> tuple[str, ...]:
+def read_again(reference: dict[str, tuple[str, ...]], sample: Sample) -> tuple[str, ...]:
     """Return the re-read texts of a sample, none where it holds no name that can be read."""
-    texts = gold.get(sample.path.name, ())
+    texts = reference.get(sample.path.name, ())
     return () if texts and texts[0] in REMARKS else texts
 
 

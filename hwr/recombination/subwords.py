@@ -31,7 +31,7 @@ class Piece:
     right: int
 
 
-def cut_pieces(
+def cut_subwords(
     image: Grey, text: str, spans: Sequence[tuple[int, int]], cut: float, rng: np.random.Generator
 ) -> list[Piece]:
     """Return pieces of a word of SHORTEST to LONGEST letters and a few more, from left to right.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwr.recombination.word_pieces import LONGEST, SHORTEST, Piece, cut_pieces
+from hwr.recombination.subwords import LONGEST, SHORTEST, Piece, cut_subwords
 
 
 def pieces(text: str, seed: int = 0, image: np.ndarray | None = None) -> list[Piece]:
@@ -12,7 +12,7 @@ def pieces(text: str, seed: int = 0, image: np.ndarray | None = None) -> list[Pi
         for i in range(len(text)):
             image[10:30, 20 * i + 2 : 20 * i + 18] = 0
     spans = [(5 * i + 2, 5 * i + 3) for i in range(len(text))]
-    return cut_pieces(image, text, spans, 0.5, np.random.default_rng(seed))
+    return cut_subwords(image, text, spans, 0.5, np.random.default_rng(seed))
 
 
 def test_pieces_follow_one_another_and_stand_where_their_letters_do() -> None:

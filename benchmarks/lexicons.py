@@ -1,8 +1,10 @@
-"""What beam, prior and rosters are worth: python benchmarks/rosters.py --data DIR --names FILE
+"""What beam, language model and lexicons are worth: python benchmarks/lexicons.py --data DIR
+--names FILE
 
 Reads the validation split once and decodes it in every way, against the labels as published;
-prints Markdown. Rosters are drawn from the names of the split (30) and from the lists given
-(larger ones); a list of names is never used to read without a roster, except by the prior.
+prints Markdown. Lexicons are drawn from the names of the split (30) and from the lists given
+(larger ones); a list of names is never used to read without a lexicon, except by the language
+model.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ from hwr.data.dataset import open_dataset
 from hwr.decoding.ctc import Condensed
 from hwr.decoding.decoder import Decoder, Decoding
 from hwr.decoding.language_model import count_names
-from hwr.decoding.lexicon import Match, Roster
+from hwr.decoding.lexicon import Lexicon, Match
 from hwr.evaluation.calibration import Case, read_cases
-from hwr.evaluation.evaluate import nearest, plain_hyphens, read_gold
+from hwr.evaluation.evaluate import nearest, plain_hyphens, read_reference
 from hwr.evaluation.metrics import wilson_interval
 
 SIZES = (30, 1_000, 50_000)
@@ -43,10 +45,10 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         action="append",
         required=True,
-        help="list that the prior was estimated from; repeatable; large rosters are drawn from "
-        "the first",
+        help="list that the language model was estimated from; repeatable; large lexicons are "
+        "drawn from the first",
     )
-    parser.add_argument("--gold", type=Path, help="CSV of carefully re-read labels")
+    parser.add_argument("--reference", type=Path, help="CSV of carefully re-read labels")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)
 
@@ -76,32 +78,32 @@ class Comparison:
         return np.array([r.text == t for r, t in zip(readings, self.truths, strict=True)])
 
     def free(self) -> None:
-        """Print the ways to read without a roster."""
+        """Print the ways to read without a lexicon."""
         print("| decoding | names | n | exact | 95 % interval |\n|---|---|---|---|---|")
         found = {}
         for name, options in {
             "greedy": {"greedy": True},
-            "beam 10": {"prior": False},
-            "beam 10 + prior": {"prior": True},
+            "beam 10": {"language_model": False},
+            "beam 10 + language model": {"language_model": True},
         }.items():
             found[name] = self.right(self.decode(**options))
             for group, chosen in {
                 "all": np.ones(len(self.cases), bool),
-                "in the prior's lists": self.known,
+                "in the language model's lists": self.known,
                 "absent from them": ~self.known,
             }.items():
                 print(f"| {name} | {group} | {share(found[name][chosen])} |")
-        gain = found["beam 10 + prior"].astype(int) - found["beam 10"]
+        gain = found["beam 10 + language model"].astype(int) - found["beam 10"]
         print(
-            f"\nThe prior corrects {np.sum(gain > 0)} names and spoils {np.sum(gain < 0)}: "
-            f"{100 * gain.mean():+.2f} points in all, {100 * gain[self.known].mean():+.2f} for "
-            f"names in the lists, {100 * gain[~self.known].mean():+.2f} for absent ones.\n"
+            f"\nThe language model corrects {np.sum(gain > 0)} names and spoils "
+            f"{np.sum(gain < 0)}: {100 * gain.mean():+.2f} points in all, "
+            f"{100 * gain[self.known].mean():+.2f} for names in the lists, {100 * gain[~self.known].mean():+.2f} for absent ones.\n"
         )
 
-    def rosters(self) -> None:
-        """Print the readings with rosters that hold the true name and with ones that do not."""
+    def lexicons(self) -> None:
+        """Print the readings with lexicons that hold the true name and with ones that do not."""
         print(
-            '| roster of | best of the list exact | n, answer exact (it may be "not on the '
+            '| lexicon of | best of the list exact | n, answer exact (it may be "not on the '
             'list") | | 95 % interval | n, missing name noticed | | 95 % interval |\n'
             "|---|---|---|---|---|---|---|---|"
         )
@@ -113,8 +115,8 @@ class Comparison:
             best, answer, noticed = [], [], []
             draw = self.drawer(size)
             for case, candidates, truth in zip(self.cases, free, self.truths, strict=True):
-                for roster, listed in ((draw(truth, True), True), (draw(truth, False), False)):
-                    match = self.match(roster, case, candidates)
+                for lexicon, listed in ((draw(truth, True), True), (draw(truth, False), False)):
+                    match = self.match(lexicon, case, candidates)
                     if listed:
                         name = match.candidates[0].text if match.candidates else ""
                         best.append(name == truth)
@@ -127,50 +129,50 @@ class Comparison:
     def beam(self, case: Case) -> list:  # type: ignore[type-arg]
         return self.decoder._candidates(Condensed.of(case.logits), None)
 
-    def match(self, roster: Roster, case: Case, free: list) -> Match:  # type: ignore[type-arg]
-        return roster.match(case.logits, free, self.decoder.confidence.evidence)
+    def match(self, lexicon: Lexicon, case: Case, free: list) -> Match:  # type: ignore[type-arg]
+        return lexicon.match(case.logits, free, self.decoder.parameters.evidence)
 
-    def drawer(self, size: int) -> Callable[[str, bool], Roster]:
-        """Return what draws a roster of `size` names with or without a true name."""
+    def drawer(self, size: int) -> Callable[[str, bool], Lexicon]:
+        """Return what draws a lexicon of `size` names with or without a true name."""
         alphabet = self.decoder.alphabet
         if size > 5_000:
-            # One roster for all pictures, since building it takes seconds: with all names of
+            # One lexicon for all pictures, since building it takes seconds: with all names of
             # the split among the others, and with none of them.
             true = sorted(set(self.truths))
             others = [self.pool[i] for i in self.rng.permutation(len(self.pool))[:size]]
-            with_, without = Roster.of(true + others[: size - len(true)], alphabet), None
-            without = Roster.of(others, alphabet)
+            with_, without = Lexicon.of(true + others[: size - len(true)], alphabet), None
+            without = Lexicon.of(others, alphabet)
             return lambda _, listed: with_ if listed else without
         pool = sorted(set(self.truths)) if size <= 100 else self.pool
 
-        def draw(truth: str, listed: bool) -> Roster:
+        def draw(truth: str, listed: bool) -> Lexicon:
             plain = plain_key(truth)
             drawn = [pool[i] for i in self.rng.choice(len(pool), size + 5, replace=False)]
             drawn = [name for name in drawn if plain_key(name) != plain]
-            return Roster.of([truth, *drawn[: size - 1]] if listed else drawn[:size], alphabet)
+            return Lexicon.of([truth, *drawn[: size - 1]] if listed else drawn[:size], alphabet)
 
         return draw
 
     def beam_against_exact(self, count: int = 100) -> None:
-        """Print how far the beam through a large roster is from exact scores."""
+        """Print how far the beam through a large lexicon is from exact scores."""
         drawn = self.rng.permutation(len(self.pool))
         for size in SIZES[1:]:
             names = sorted(set(self.truths)) + [self.pool[i] for i in drawn[:size]]
-            roster = Roster.of(names[: max(size, len(set(self.truths)))], self.decoder.alphabet)
+            lexicon = Lexicon.of(names[: max(size, len(set(self.truths)))], self.decoder.alphabet)
             gaps, same = [], []
             for case in self.cases[:count]:
-                exact = roster.score(case.logits, exact=True).totals
-                found = roster.score(case.logits, exact=False).totals
+                exact = lexicon.score(case.logits, exact=True).totals
+                found = lexicon.score(case.logits, exact=False).totals
                 gaps.append(np.abs(exact - found).max())
                 same.append(exact.argmax() == found.argmax())
             print(
-                f"Beam against exact scores, roster of {len(roster):,}, {len(gaps)} pictures: same "
-                f"best name {np.mean(same):.1%}, largest difference of a probability "
+                f"Beam against exact scores, lexicon of {len(lexicon):,}, {len(gaps)} pictures: "
+                f"same best name {np.mean(same):.1%}, largest difference of a probability "
                 f"{np.max(gaps):.1e}."
             )
         print()
 
-    def confidence(self, gold: dict[str, tuple[str, ...]] | None) -> None:
+    def confidence(self, reference: dict[str, tuple[str, ...]] | None) -> None:
         """Print calibration error and coverage of readings as the model folder sets them."""
         readings = self.decode()
         sure = np.array([r.confidence for r in readings])
@@ -186,11 +188,11 @@ class Comparison:
         targets: dict[str, tuple[NDArray[np.bool_], NDArray[np.float64]]] = {
             "raw labels": (right, sure)
         }
-        if gold is not None:
+        if reference is not None:
             pairs = [
-                (gold[c.sample.path.name], plain_hyphens(r.text), r.confidence)
+                (reference[c.sample.path.name], plain_hyphens(r.text), r.confidence)
                 for c, r in zip(self.cases, readings, strict=True)
-                if c.sample.path.name in gold
+                if c.sample.path.name in reference
             ]
             pairs = [pair for pair in pairs if pair[0][0] not in ("EMPTY", "UNREADABLE")]
             targets["re-read labels"] = (
@@ -207,7 +209,7 @@ class Comparison:
             print(f"| {part:.0%} | " + " | ".join(cells) + " |")
         print()
         for name, (hits, values) in targets.items():
-            said = values >= self.decoder.confidence.sure
+            said = values >= self.decoder.parameters.sure
             print(
                 f'By {name}: "sure" is said of {said.mean():.1%} and right for '
                 f"{hits[said].mean():.1%} (n = {said.sum()}); "
@@ -242,7 +244,7 @@ def coverage(sure: NDArray[np.float64], right: NDArray[np.bool_], precision: flo
 
 
 def plain_key(text: str) -> str:
-    """Return what is left of a name that a roster tells it by."""
+    """Return what is left of a name that a lexicon tells it by."""
     return text.replace(" ", "").replace("-", "")
 
 
@@ -264,9 +266,9 @@ def report(cases: list[Case], decoder: Decoder, args: argparse.Namespace) -> int
     lists[0] = {name for name in lists[0] if len(plain_key(name).strip("'")) > 1}
     compare = Comparison(cases, decoder, lists, args.seed)
     compare.free()
-    compare.rosters()
+    compare.lexicons()
     compare.beam_against_exact()
-    compare.confidence(read_gold(args.gold) if args.gold else None)
+    compare.confidence(read_reference(args.reference) if args.reference else None)
     return 0
 
 
