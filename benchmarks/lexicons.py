@@ -97,7 +97,8 @@ class Comparison:
         print(
             f"\nThe language model corrects {np.sum(gain > 0)} names and spoils "
             f"{np.sum(gain < 0)}: {100 * gain.mean():+.2f} points in all, "
-            f"{100 * gain[self.known].mean():+.2f} for names in the lists, {100 * gain[~self.known].mean():+.2f} for absent ones.\n"
+            f"{100 * gain[self.known].mean():+.2f} for names in the lists, "
+            f"{100 * gain[~self.known].mean():+.2f} for absent ones.\n"
         )
 
     def lexicons(self) -> None:

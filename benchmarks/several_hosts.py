@@ -127,7 +127,7 @@ class Job:
             raise AssertionError(f"process {1 - victim} hung for {PROMISE:g} seconds") from None
         seconds = time.monotonic() - killed
         processes[victim].communicate()
-        sentence = [line for line in said.splitlines() if line.startswith("train.py: ")]
+        sentence = [line for line in said.splitlines() if line.startswith("hwr: ")]
         assert survivor.returncode == 3, (survivor.returncode, said[-3000:])
         assert len(sentence) == 1, said[-3000:]
         assert f"process {victim} (127.0.0.1:" in sentence[0], sentence

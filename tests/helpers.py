@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from hwr.cli import get_args
+from hwr.commands.serve import from_environment
 from hwr.recombination.letter_bank import LetterBank, collect, cut_letters
 from hwr.spec import Spec
 
@@ -33,6 +36,11 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def serve_args(*arguments: str) -> argparse.Namespace:
+    """Return the arguments of `hwr serve`, with what the environment adds."""
+    return from_environment(get_args(["serve", *arguments]))
 
 
 def write_word(text: str, height: int = 40, width: int = 240) -> np.ndarray:

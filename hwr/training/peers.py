@@ -323,6 +323,6 @@ def _line(connection: socket.socket, longest: int = 65536) -> bytes:
 
 
 def _end(sentence: str) -> None:
-    print(f"\ntrain.py: {sentence}. Start all processes again with --resume.", file=sys.stderr)
+    print(f"\nhwr: {sentence}. Start all processes again with --resume.", file=sys.stderr)
     sys.stderr.flush()
     os._exit(LOST)

@@ -18,6 +18,7 @@ import pytest
 from helpers import ROOT, TINY, bank_of, full_disk, write_folder
 
 from hwr.atomic_file import WriteError
+from hwr.cli import main
 from hwr.data.batches import Batch, Batches, PreparedSource
 from hwr.data.dataset import open_dataset, split_calibration
 from hwr.data.loader import stream
@@ -278,10 +279,8 @@ def test_what_cannot_be_trained_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import train as script
-
     monkeypatch.chdir(tmp_path)
-    assert script.main(arguments) == 2
+    assert main(["train", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.search(message, error)
@@ -304,10 +303,8 @@ def test_what_cannot_be_trained_is_one_sentence(
 def test_arguments_without_sense_are_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import train as script
-
     with pytest.raises(SystemExit) as stop:
-        script.main(arguments)
+        main(["train", *arguments])
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
 

@@ -24,10 +24,11 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from helpers import free_port
+from helpers import ROOT, free_port, serve_args
 from PIL import Image
 
-import app
+from hwr.cli import main
+from hwr.commands import serve
 from hwr.data.dataset import Sample
 from hwr.decoding.lexicon import LexiconError
 from hwr.image import load_image
@@ -92,8 +93,8 @@ def address(folder: Path) -> Iterator[str]:
     """The address of the real server around `measure`."""
     port = free_port()
     page = build(measure, Samples(folder))
-    args = app.get_args(["--port", str(port)])
-    app.launch(page, args, prevent_thread_lock=True, quiet=True)
+    args = serve_args("--port", str(port))
+    serve.launch(page, args, prevent_thread_lock=True, quiet=True)
     yield f"http://127.0.0.1:{port}"
     page.close(verbose=False)
     with warnings.catch_warnings():
@@ -228,7 +229,7 @@ def test_read_batch_returns_a_row_for_each_file_and_member(client: Client, tmp_p
 
 
 def test_the_snippets_of_the_readme_run(address: str, tmp_path: Path) -> None:
-    readme = (Path(app.__file__).parent / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     section = readme.split("## From another program")[1].split("\n## ")[0]
     (tmp_path / "scan.png").write_bytes(png(60))
     with zipfile.ZipFile(tmp_path / "forms.zip", "w") as packed:
@@ -340,7 +341,7 @@ def status(url: str, **request: Any) -> int:
 
 def test_no_folder_monitor_or_history_is_served(address: str, folder: Path) -> None:
     picture = next(folder.glob("train_v2/train/*.jpg"))
-    for path in (picture, Path(app.__file__), Path("/etc/hostname")):
+    for path in (picture, ROOT / "app.py", Path("/etc/hostname")):
         assert status(f"{address}/gradio_api/file={path}") in (403, 404)
     assert status(f"{address}/monitoring") in (401, 403, 404)
     assert status(f"{address}/gradio_api/runs") in (401, 403, 404)
@@ -398,13 +399,13 @@ def test_defaults_bind_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             taken.update(settings)
 
     monkeypatch.delenv("SPACE_ID", raising=False)
-    app.launch(Page(), app.get_args([]))  # type: ignore[arg-type]
+    serve.launch(Page(), serve_args())  # type: ignore[arg-type]
     assert (taken["server_name"], taken["server_port"]) == ("127.0.0.1", 7860)
     assert (taken["share"], taken["max_size"], taken["max_file_size"]) == (False, 32, 100 << 20)
     monkeypatch.setenv("SPACE_ID", "someone/names")
-    app.launch(Page(), app.get_args([]))  # type: ignore[arg-type]
+    serve.launch(Page(), serve_args())  # type: ignore[arg-type]
     assert taken["server_name"] == "0.0.0.0"
-    app.launch(Page(), app.get_args(["--host", "127.0.0.1"]))  # type: ignore[arg-type]
+    serve.launch(Page(), serve_args("--host", "127.0.0.1"))  # type: ignore[arg-type]
     assert taken["server_name"] == "127.0.0.1"
     assert taken["mcp_server"] is False
 
@@ -413,9 +414,9 @@ def test_options_come_from_the_environment_unless_given(monkeypatch: pytest.Monk
     variables = {"HWR_HOST": "0.0.0.0", "HWR_PORT": "80", "HWR_QUEUE_SIZE": "5", "HWR_MCP": "1"}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    args = app.get_args([])
+    args = serve_args()
     assert (args.host, args.port, args.queue_size, args.mcp) == ("0.0.0.0", 80, 5, True)
-    args = app.get_args(["--host", "::1", "--port", "81", "--queue-size", "6"])
+    args = serve_args("--host", "::1", "--port", "81", "--queue-size", "6")
     assert (args.host, args.port, args.queue_size) == ("::1", 81, 6)
 
 
@@ -423,23 +424,21 @@ def test_a_port_that_is_no_number_ends_the_program(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HWR_PORT", "http")
-    assert app.main([]) == 2
-    assert capsys.readouterr().err == (
-        "app.py: $HWR_PORT must be a whole number. Received: 'http'\n"
-    )
+    assert main(["serve"]) == 2
+    assert capsys.readouterr().err == ("hwr: $HWR_PORT must be a whole number. Received: 'http'\n")
 
 
 def test_tools_without_their_package_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"install it with pip install 'gradio\[mcp\]'"):
-        app.launch(None, app.get_args(["--mcp"]))  # type: ignore[arg-type]
+        serve.launch(None, serve_args("--mcp"))  # type: ignore[arg-type]
 
 
 def test_a_bad_model_folder_ends_the_program(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert app.main(["--model", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("app.py: There is no config.json")
+    assert main(["serve", "--model", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("hwr: There is no config.json")
 
 
 # === Parts ===

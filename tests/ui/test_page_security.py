@@ -31,10 +31,10 @@ import httpx
 import numpy as np
 import pytest
 from browser import find_browser
-from helpers import free_port
+from helpers import ROOT, free_port, serve_args
 from playwright.sync_api import expect, sync_playwright
 
-import app
+from hwr.commands import serve
 from hwr.decoding.lexicon import LexiconError
 from hwr.image import load_image
 from hwr.name_files import NameFileError
@@ -165,8 +165,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         patch.setenv("GRADIO_TEMP_DIR", str(uploads))
         patch.setattr("tempfile.tempdir", str(root))
         page = build(measure, Samples(folder))
-        args = app.get_args(["--port", str(port), "--queue-size", str(QUEUE)])
-        app.launch(page, args, prevent_thread_lock=True, quiet=True)
+        args = serve_args("--port", str(port), "--queue-size", str(QUEUE))
+        serve.launch(page, args, prevent_thread_lock=True, quiet=True)
         site = Site(f"http://127.0.0.1:{port}", page, uploads, root)
         yield site
         site.http.close()
@@ -304,7 +304,7 @@ def test_no_file_but_an_upload_is_served(site: Site) -> None:
         *(f"{inside}/../../../secret.txt", up.replace("..", "%2e%2e"), f"file://{secret}"),
         *(f"file:{secret}", "/etc/passwd", "/proc/self/environ", "etc/passwd", "../secret.txt"),
         *("..%2f..%2fetc%2fpasswd", "..\\..\\etc\\passwd", "C:\\Windows\\win.ini", "~/.ssh/id_rsa"),
-        *("app.py", "hwr/spec.py", str(Path(app.__file__)), f"{secret}%00.png", "x" * 5000),
+        *("app.py", "hwr/spec.py", str(ROOT / "app.py"), f"{secret}%00.png", "x" * 5000),
         *(str(site.folder / "names" / "written_name_test_v2.csv"), ".", "/", str(site.uploads)),
     ]
     for path in paths:
