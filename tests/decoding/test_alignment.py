@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from ctc_oracles import ABC, collapse, enumerate_labels, small_logits, spike
 from hypothesis import given, settings
-from test_ctc import ABC, collapse, enumerate_labels, small_logits, spike
 
 from hwr.decoding.alignment import align, edges, place
 from hwr.decoding.ctc import Condensed, log_probability, log_softmax

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from ctc_oracles import ABC, enumerate_labels, small_logits, spike
 from hypothesis import given, settings
-from test_ctc import ABC, enumerate_labels, small_logits, spike
 
 from hwr.alphabet import Alphabet
 from hwr.decoding.beam import beam

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from ctc_oracles import ABC, collapse, enumerate_labels, small_logits, spike
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hwr.alphabet import Alphabet
 from hwr.decoding.ctc import (
@@ -17,32 +17,6 @@ from hwr.decoding.ctc import (
     log_probability,
     log_softmax,
 )
-
-ABC = Alphabet("AB ")
-
-
-def collapse(path: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the label of a path by the definition: merge repeats, then drop blanks."""
-    return tuple(k for k, _ in itertools.groupby(path) if k != 0)
-
-
-def enumerate_labels(logits: np.ndarray) -> dict[tuple[int, ...], float]:
-    """Return the probability of every label by summing over all paths."""
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    p = exp / exp.sum(axis=1, keepdims=True)
-    labels: dict[tuple[int, ...], float] = {}
-    for path in itertools.product(range(p.shape[1]), repeat=len(p)):
-        label = collapse(path)
-        chance = math.prod(float(p[t, k]) for t, k in enumerate(path))
-        labels[label] = labels.get(label, 0.0) + chance
-    return labels
-
-
-@st.composite
-def small_logits(draw: st.DrawFn) -> np.ndarray:
-    steps, classes = draw(st.integers(1, 5)), draw(st.integers(2, 4))
-    seed = draw(st.integers(0, 2**32 - 1))
-    return np.random.default_rng(seed).normal(0, 3, (steps, classes)).astype(np.float32)
 
 
 @settings(deadline=None, max_examples=60)
@@ -68,13 +42,6 @@ def test_greedy_is_the_label_of_the_best_path(logits: np.ndarray) -> None:
         key=lambda path: sum(float(logits[t, k]) for t, k in enumerate(path)),
     )
     assert greedy_text(logits, alphabet) == alphabet.decode(collapse(best))
-
-
-def spike(path: str, classes: str = "_AB ") -> np.ndarray:
-    """Return logits whose best path is `path`; '_' is the blank. The best has p = 0.7."""
-    logits = np.full((len(path), len(classes)), math.log(0.1))
-    logits[np.arange(len(path)), [classes.index(c) for c in path]] = math.log(0.7)
-    return logits
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from test_ctc import enumerate_labels
+from ctc_oracles import enumerate_labels
 
 from hwr.decoding.ctc import log_probability
 from hwr.network.ctc_loss import ctc_loss, portable_ctc_loss
