@@ -37,8 +37,8 @@ samples: .venv/app
 	$(IN_VENV)python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/dev: requirements-dev.txt .venv/app
-	$(IN_VENV)python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+.venv/dev: pyproject.toml .venv/app
+	$(IN_VENV)python -m pip install --quiet --disable-pip-version-check -e .[dev]
 	@touch $@
 
 clean:
