@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from functools import lru_cache, partial
+from functools import lru_cache, partial, wraps
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,25 @@ CHUNK, CHUNK_BYTES = 256, 64 * 2**20
 LOST, LINES, CLEARER = 0.25, 2, 1.5
 
 
+#: Keywords of the version before; they are understood for one version more.
+OLD_KEYWORDS = {"roster": "lexicon", "prior": "language_model", "careful": "tta"}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _renamed(method: Callable[P, R]) -> Callable[P, R]:
+    """Return a method that also takes OLD_KEYWORDS."""
+
+    @wraps(method)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        for old in OLD_KEYWORDS.keys() & options.keys():
+            options[OLD_KEYWORDS[old]] = options.pop(old)
+        return method(*args, **options)
+
+    return call
+
+
 class Recognizer:
     """Reads one handwritten name in a picture. Safe to share between threads."""
 
@@ -70,6 +89,7 @@ class Recognizer:
         """
         return cls(*load_engine(Path(folder), engine), load_parameters(Path(folder)))
 
+    @_renamed
     def read(
         self,
         source: Any,
@@ -122,6 +142,7 @@ class Recognizer:
         seen = logits if details else None
         return self._reading(prepared, decoding, steps, picture.notes, start, seen)
 
+    @_renamed
     def read_many(
         self,
         sources: Iterable[Any],

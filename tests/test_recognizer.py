@@ -224,3 +224,13 @@ def test_importing_the_package_loads_no_framework() -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_keywords_of_the_version_before_are_understood(recognizer: Recognizer) -> None:
+    picture = write_word("ANNA")
+    old = recognizer.read(picture, roster=["Anna", "Leo"], careful=True)  # type: ignore[call-arg]
+    new = recognizer.read(picture, lexicon=["Anna", "Leo"], tta=True)
+    assert (old.text, old.absent) == (new.text, new.absent)
+    assert new.absent is not None
+    with pytest.raises(TypeError, match="rooster"):
+        recognizer.read(picture, rooster=["Anna"])  # type: ignore[call-arg]
