@@ -1,4 +1,4 @@
-"""The hand: one writer's look, and the pen strokes in which that writer writes a name."""
+"""The writer: one person's look, and the pen strokes in which that writer writes a name."""
 
 from __future__ import annotations
 
@@ -12,17 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.arrays import Singles
-from hwr.synthesis.letter_strokes import (
-    JOINED,
-    MARKS,
-    PRINTED,
-    STEP,
-    Glyph,
-    Variants,
-    choose,
-    parse,
-    spell,
-)
+from hwr.synthesis import letter_strokes
+from hwr.synthesis.letter_strokes import STEP, Glyph, Variants, choose, parse, spell
 
 Pen = Literal["ballpoint", "felt", "pencil"]
 Case = Literal["capitals", "dotted", "capitalised", "lower"]
@@ -30,7 +21,7 @@ Case = Literal["capitals", "dotted", "capitalised", "lower"]
 DOTTED: Final = frozenset("ij")
 
 
-# === Hand ===
+# === Writer ===
 
 
 @dataclass(frozen=True)
@@ -142,7 +133,8 @@ class Writer:
 
         plain: leave out the capitals with a dot of their own, for a letter under an accent.
         """
-        table = JOINED if joined and letter in JOINED else PRINTED
+        printed, linked, _ = letter_strokes.skeletons()
+        table = linked if joined and letter in linked else printed
         allowed = choose(table[letter], self.variants)
         if plain and letter in "IJ":
             allowed = allowed[:2]
@@ -215,6 +207,7 @@ def _without_dot(glyph: Glyph, skeleton: str) -> Glyph:
 def _parts(text: str, writer: Writer, rng: np.random.Generator, *, joined: bool) -> list[_Part]:
     """Letters and accents of a text, in writing order."""
     parts: list[_Part] = []
+    tables = letter_strokes.skeletons()
     cursive = joined and writer.connected > 0.5
     gap, previous = 0.0, False
     chances = rng.random((len(text), 4))
@@ -226,7 +219,7 @@ def _parts(text: str, writer: Writer, rng: np.random.Generator, *, joined: bool)
             previous = False
             continue
         small = base.islower()
-        linked = small and cursive and base in JOINED
+        linked = small and cursive and base in tables.joined
         options = writer.skeletons(base, joined=linked, plain=bool(marks))
         # A writer mostly repeats a shape, and now and then takes another.
         skeleton = options[int(odd * 100) % len(options)] if odd < 0.12 else options[0]
@@ -247,7 +240,7 @@ def _parts(text: str, writer: Writer, rng: np.random.Generator, *, joined: bool)
         gap, previous = 0.0, linked
         _, _, _, top = glyph.size
         for mark in marks:
-            shapes = MARKS[mark]
+            shapes = tables.marks[mark]
             shape = parse(shapes[zlib.crc32(f"{writer.seed} {mark}".encode()) % len(shapes)])
             lift = 0.0 if mark == "\N{COMBINING CEDILLA}" else top + 0.06 + 0.1 * high
             parts.append(_Part(shape, small, host, lift, 0.0, False, box))
@@ -288,7 +281,7 @@ def trace_name(
         # The same letter starts at the same place of the writer's bends, whatever surrounds it.
         start = int(glyph.basis.shape[0] * 31 + k * 7) % (len(manner) - k)
         bend = manner[start : start + k] + noise[used : used + k]
-        if part.small:  # the hand moves less where it writes smaller
+        if part.small:  # movements are smaller in smaller writing
             bend = bend * np.float32(0.65)
         traced.append(glyph.basis @ (glyph.points + bend))
         used += k

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -18,9 +17,8 @@ from hwr.data.dataset import open_dataset
 from hwr.preprocess import prepare
 from hwr.spec import Spec
 from hwr.synthesis import fonts, sample_set
-from hwr.synthesis import letter_strokes as skeletons
 from hwr.synthesis import render as synthesis
-from hwr.synthesis.letter_strokes import JOINED, MARKS, PRINTED, choose, parse, spell
+from hwr.synthesis.letter_strokes import Glyph, Variants, parse, skeletons
 from hwr.synthesis.render import RENDERERS, draw
 from hwr.synthesis.sample_set import write_pad_samples, write_samples
 from hwr.synthesis.writer import Case, Writer, _manner, trace_name
@@ -33,96 +31,19 @@ def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def every_skeleton() -> Iterator[tuple[str, str]]:
-    for table in (PRINTED, JOINED, MARKS):
-        for letter, variants in table.items():
-            for variant in variants:
-                yield letter, variant
-
-
-# === Skeletons ===
-
-
-def test_tables_have_the_promised_number_of_variants() -> None:
-    assert all(len(PRINTED[letter]) >= 4 for letter in LETTERS[:26])
-    assert all(len(PRINTED[letter]) >= 3 for letter in LETTERS[26:] + "0123456789")
-    assert all(len(JOINED[letter]) >= 2 for letter in LETTERS[26:])
-    for variants in (*PRINTED.values(), *JOINED.values(), *MARKS.values()):
-        assert len(set(variants)) == len(variants)
-
-
-def test_every_skeleton_stays_in_its_box() -> None:
-    for letter, text in every_skeleton():
-        glyph = parse(text)
-        points = glyph.basis @ glyph.points
-        assert points.dtype == np.float32
-        assert points.shape == (glyph.ends[-1], 2)
-        np.testing.assert_allclose(glyph.basis.sum(axis=1), 1, atol=1e-5)
-        left, bottom = points.min(axis=0)
-        right, top = points.max(axis=0)
-        assert left > -0.1, letter
-        assert right < 1.2, letter
-        assert bottom > -0.5, letter
-        assert top < 1.15, letter
-        starts = (0, *glyph.ends[:-1])
-        for start, end in zip(starts, glyph.ends, strict=True):
-            assert end - start >= 2, letter
-            steps = np.linalg.norm(np.diff(points[start:end], axis=0), axis=1)
-            assert steps.max() < 2 * skeletons.STEP, letter
-
-
-def test_parse_runs_through_its_points_and_keeps_corners() -> None:
-    line = parse("/10,0 10,100 60,100")
-    points = line.basis @ line.points
-    assert points[0].tolist() == [0, 0]
-    np.testing.assert_allclose(points[-1], [0.5, 1], atol=1e-6)
-    assert np.abs(points - [0, 1]).sum(axis=1).min() < 1e-6
-    # With a corner nothing leaves the two straight legs; a smooth curve through the same does.
-    assert np.minimum(np.abs(points[:, 0]), np.abs(points[:, 1] - 1)).max() < 1e-6
-    smooth = parse("10,0 10,100 60,100")
-    curve = smooth.basis @ smooth.points
-    assert np.minimum(np.abs(curve[:, 0]), np.abs(curve[:, 1] - 1)).max() > 0.01
-    assert parse("5,5|0,0 9,9").ends[0] == 2  # a dot is a stroke of two points
-
-
-@pytest.mark.parametrize("text", ["", "1,2|", "1,2,3 4,5", "a,b", "1"])
-def test_parse_refuses_malformed_strokes(text: str) -> None:
-    with pytest.raises(ValueError, match="Received"):
-        parse(text)
-
-
-def test_choose_holds_out_the_last_of_three() -> None:
-    assert choose(("a", "b", "c"), "train") == ("a", "b")
-    assert choose(("a", "b", "c"), "heldout") == ("c",)
-    assert choose(("a", "b", "c"), "all") == ("a", "b", "c")
-    assert choose(("a", "b"), "train") == choose(("a", "b"), "heldout") == ("a", "b")
-    with pytest.raises(ValueError, match="Received: 'test'"):
-        choose(("a", "b"), "test")  # type: ignore[arg-type]
-
-
-def test_spell_takes_accents_apart() -> None:
-    assert spell("É") == ("E", "\N{COMBINING ACUTE ACCENT}")
-    assert spell("ç") == ("c", "\N{COMBINING CEDILLA}")
-    assert spell("ß") == ("ß", "")
-    assert spell(" ") == ("", "")
-    assert spell("\N{RIGHT SINGLE QUOTATION MARK}") == ("'", "")
-    with pytest.raises(ValueError, match="Received: '漢'"):
-        spell("漢")
-
-
-# === Hand ===
+# === Writer ===
 
 
 def test_train_hands_never_use_a_held_out_skeleton(monkeypatch: pytest.MonkeyPatch) -> None:
     used: set[str] = set()
 
-    def spy(text: str) -> skeletons.Glyph:
+    def spy(text: str) -> Glyph:
         used.add(text)
         return parse(text)
 
     monkeypatch.setattr("hwr.synthesis.writer.parse", spy)
 
-    def shapes(variants: skeletons.Variants, hands: int) -> set[str]:
+    def shapes(variants: Variants, hands: int) -> set[str]:
         used.clear()
         for seed in range(hands):
             rng = generator(seed)
@@ -130,7 +51,7 @@ def test_train_hands_never_use_a_held_out_skeleton(monkeypatch: pytest.MonkeyPat
             trace_name(LETTERS + OTHERS, writer, rng)
         return set(used)
 
-    letters = [v for t in (PRINTED, JOINED) for v in t.values() if len(v) >= 3]
+    letters = [v for t in skeletons()[:2] for v in t.values() if len(v) >= 3]
     held = {v[-1] for v in letters}
     assert len(held) > 75
     assert not shapes("train", 60) & held
@@ -147,7 +68,9 @@ def test_train_hands_use_every_other_skeleton() -> None:
         for writer in [Writer(seed=seed)]
         for letter in LETTERS
     }
-    assert usual == {skeleton for letter in LETTERS for skeleton in PRINTED[letter][:-1]}
+    assert usual == {
+        skeleton for letter in LETTERS for skeleton in skeletons().printed[letter][:-1]
+    }
 
 
 def test_hand_is_consistent_and_frozen() -> None:
