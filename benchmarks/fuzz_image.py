@@ -4,8 +4,8 @@
     .venv-fuzz/bin/pip install -r requirements-fuzz.txt
     .venv-fuzz/bin/python -m benchmarks.fuzz_image --minutes 20 --inputs 500000
 
-Atheris (libFuzzer) changes files of tests/corpus until one takes a new way through `hwr.image`
-or Pillow's Python; Pillow's decoders in C are run as they are installed and are
+Atheris (libFuzzer) changes files of tests/corpus until one takes a new way through `hwr.image`,
+`hwr.image_file` or Pillow's Python; Pillow's decoders in C are run as they are installed and are
 not themselves measured. Whatever is neither read nor refused by ImageError ends the run, and so
 does an input that takes longer or more memory than is promised; it is then left in --work as
 crash-* or timeout-*. Exit code 0: all inputs kept the promise.
@@ -32,7 +32,7 @@ import atheris
 with atheris.instrument_imports(include=["PIL"]):
     import cv2
 
-    from hwr import image as loader
+    from hwr import image, image_error, image_file
     from hwr.image import ImageError, load_image
     from hwr.preprocess import pad, prepare
     from hwr.spec import Spec
@@ -41,10 +41,11 @@ with atheris.instrument_imports(include=["PIL"]):
 #: code, 6 MB a picture for some inputs, and none where the same inputs run without.
 WITH_ARRAYS = ("_on_paper", "_read_sixteen_bits", "_narrow", "_eight_bits", "_turn")
 
-for name, function in list(vars(loader).items()):
-    own = isinstance(function, FunctionType) and function.__module__ == loader.__name__
-    if own and name not in WITH_ARRAYS:
-        atheris.instrument_func(function)
+for module in (image, image_error, image_file):
+    for name, function in list(vars(module).items()):
+        own = isinstance(function, FunctionType) and function.__module__ == module.__name__
+        if own and name not in WITH_ARRAYS:
+            atheris.instrument_func(function)
 
 CORPUS = Path(__file__).resolve().parent.parent / "tests" / "corpus"
 

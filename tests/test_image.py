@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
 from hwr import image as loader
+from hwr import image_error, image_file
 from hwr.image import FORMATS, MAX_BYTES, ImageError, Picture, load_image
 from hwr.preprocess import prepare
 from hwr.spec import Spec
@@ -140,7 +141,7 @@ def frames(kind: str, count: int, **options: object) -> bytes:
 def many_passes() -> bytes:
     data = encode(np.zeros((64, 64), np.uint8), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
-    return data[:-2] + data[last:-2] * loader.MAX_JPEG_PASSES + data[-2:]
+    return data[:-2] + data[last:-2] * image_file.MAX_JPEG_PASSES + data[-2:]
 
 
 def gif_with_large_frame() -> bytes:
@@ -506,7 +507,7 @@ def test_a_bomb_is_refused_from_its_header(data: bytes, monkeypatch: pytest.Monk
     def never(*_: object) -> None:
         raise AssertionError("pixels were decoded, or memory for them was taken")
 
-    for decoder in loader._DECODERS.values():
+    for decoder in image_file._DECODERS.values():
         monkeypatch.setattr(decoder, "load", never)
     monkeypatch.setattr(Image.core, "fill", never)
     tracemalloc.start()
@@ -519,16 +520,16 @@ def test_a_bomb_is_refused_from_its_header(data: bytes, monkeypatch: pytest.Monk
 
 def test_passes_are_counted_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_image(encode(NOISE, "JPEG", progressive=True)).pixels.shape == NOISE.shape
-    monkeypatch.setattr(loader, "MAX_JPEG_PASSES", 3)
+    monkeypatch.setattr(image_file, "MAX_JPEG_PASSES", 3)
     assert "passes" in str(error_of(encode(NOISE, "JPEG", progressive=True)))
 
 
 def test_passes_over_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encode(NOISE, "JPEG", progressive=True)
     passes = data.count(b"\xff\xda")
-    monkeypatch.setattr(loader, "MAX_JPEG_WORK", passes * NOISE.size - 1)
+    monkeypatch.setattr(image_file, "MAX_JPEG_WORK", passes * NOISE.size - 1)
     assert f"{passes} passes, more than the limit of {passes - 1}" in str(error_of(data))
-    monkeypatch.setattr(loader, "MAX_JPEG_WORK", passes * NOISE.size)
+    monkeypatch.setattr(image_file, "MAX_JPEG_WORK", passes * NOISE.size)
     assert load_image(data).pixels.shape == NOISE.shape
 
 
@@ -587,7 +588,7 @@ def test_pillow_is_left_as_it_was() -> None:
 
 
 def test_a_decoder_for_every_promised_format() -> None:
-    assert tuple(loader._DECODERS) == tuple(loader._SIGNATURES) == FORMATS
+    assert tuple(image_file._DECODERS) == tuple(image_file._SIGNATURES) == FORMATS
 
 
 def test_any_exception_of_a_decoder_becomes_one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -596,7 +597,7 @@ def test_any_exception_of_a_decoder_becomes_one_kind(monkeypatch: pytest.MonkeyP
         def fail(*_: object, raised: type[Exception] = raised) -> None:
             raise raised("somewhere inside")
 
-        monkeypatch.setattr(loader._DECODERS["PNG"], "load", fail)
+        monkeypatch.setattr(image_file._DECODERS["PNG"], "load", fail)
         error = error_of(encode(GREY, "PNG"))
         assert error.code == "damaged"
         assert isinstance(error.__cause__, raised)
@@ -894,7 +895,7 @@ def test_any_picture_is_read_in_its_shape_or_refused(
 ) -> None:
     mode, kind = case
     result = valid_or_refused(encode(random_picture(mode, width, height, seed), kind))
-    if min(width, height) < loader.MIN_SIDE:
+    if min(width, height) < image_error.MIN_SIDE:
         assert isinstance(result, ImageError)
         assert result.code == "too-small"
     elif mode == "F":
