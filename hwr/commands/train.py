@@ -158,11 +158,12 @@ def train(args: argparse.Namespace) -> int:
     except Exception:
         traceback.print_exc()
         code = 1
-    if code:
+    jax = sys.modules.get("jax")
+    if code and jax is not None and jax.distributed.is_initialized():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-    return 0
+    return code
 
 
 def _train(args: argparse.Namespace) -> int:
