@@ -1,33 +1,38 @@
-"""The whole file: written beside its place and renamed into it, so that nobody ever sees half.
+"""Atomic writes: a temporary file or folder beside its place, then a rename.
 
-Every file and folder that hwr writes goes through here. What stood there before stays until all
-of the new is on the disk. A process that is killed leaves a hidden `.NAME.*.partial` behind, which
-the next one that writes NAME removes.
+Every file and folder that hwr writes goes through here. The old content stays until all of the new
+is on the disk. A killed process leaves a hidden `.NAME.*.partial` behind; the next write of NAME
+removes it.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import os
+import secrets
 import shutil
+import stat
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 fcntl: Any
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:  # Windows: no locks, and folders cannot be opened
     fcntl = None
 
-_SUFFIX = ".partial"
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = ("the disk is full", "free some space and try again")
+_FORBIDDEN = ("writing is not allowed there", "choose another folder")
+_REASONS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _FORBIDDEN),
+    errno.EFBIG: ("it is larger than this system allows", "raise the limit (ulimit -f)"),
+}
 
 # Of linux/fs.h and fcntl.h.
 _RENAME_EXCHANGE, _AT_FDCWD = 2, -100
@@ -43,30 +48,28 @@ class WriteError(OSError):
 
 @contextmanager
 def replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Give a binary stream; what is written to it becomes `file` if all goes well.
+    """Give a binary stream; what is written to it becomes `file` if no exception is raised.
 
-    It is on the disk before it gets the name, so that a power cut leaves the old or the new.
-    Folders on the way are made.
+    The data are on the disk before the rename, so a power cut leaves the old file or the new one.
+    A new file gets the permissions of the umask, a replacement those of the old file. Missing
+    parent folders are made.
 
     Raises:
         WriteError: the disk is full or the folder cannot be written to.
     """
     target = Path(file).resolve()
-    with _told(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
-        stream, partial = _locked_file(target)
-        try:
-            with stream:
+    with _explained(target):
+        mode = _permissions(target)
+        first = 0o666 if mode is None else mode | 0o600
+        with _partial(target, lambda path: path.touch(first, exist_ok=False)) as partial:
+            # Readable, too: some writers seek and read, such as that of NumPy archives.
+            with partial.open("r+b") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-                partial.chmod(0o644)  # mkstemp keeps others out
-                partial.replace(target)
-            _flush_folder(target.parent)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+            if mode is not None:
+                partial.chmod(mode)
+            partial.replace(target)
 
 
 def write_bytes(file: Path, data: bytes) -> None:
@@ -82,59 +85,57 @@ def write_text(file: Path, text: str) -> None:
 
 @contextmanager
 def new_folder(folder: str | os.PathLike[str], *, replace: bool = False) -> Iterator[Path]:
-    """Give an empty folder to write into that becomes `folder` if all goes well.
+    """Give an empty folder to write into that becomes `folder` if no exception is raised.
+
+    Permissions are those of the umask, or of the folder that is replaced.
 
     Args:
-        replace: whether a folder that stands there gives way, at the very end and at once;
-            then all files are on the disk before. Else it has to be empty.
+        replace: whether an existing folder is replaced, in one step after all files are on the
+            disk. Otherwise it has to be empty.
 
     Raises:
-        WriteError: the disk is full or the folder above cannot be written to.
+        WriteError: the disk is full, the folder above cannot be written to, or `folder` is a file.
         OSError: `folder` is not empty and not to be replaced.
     """
     target = Path(folder).resolve()
-    with _told(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _restore(target)
-        _sweep(target)
-        scratch, lock = _locked_folder(target)
-        try:
+    previous = _previous(target)
+    with _explained(target):
+        if target.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if previous.is_dir() and not target.exists():
+            previous.rename(target)  # killed within `_exchange`
+        mode = _permissions(target)
+        first = 0o777 if mode is None else mode | 0o700
+        with _partial(target, lambda path: path.mkdir(first)) as scratch:
             yield scratch
-            scratch.chmod(0o755)  # mkdtemp keeps others out
             if replace:
-                _flush_tree(scratch)
+                for path in (*scratch.rglob("*"), scratch):
+                    _flush(path)
+            if mode is not None:
+                scratch.chmod(mode)
             if replace and target.exists():
                 _exchange(scratch, target)
             else:
                 if target.exists():
                     target.rmdir()
                 scratch.rename(target)
-            _flush_folder(target.parent)
-        finally:
-            # After an exchange this is what stood there before.
-            shutil.rmtree(scratch, ignore_errors=True)
-            if lock is not None:
-                os.close(lock)
 
 
-# === Errors ===
+def _permissions(target: Path) -> int | None:
+    return stat.S_IMODE(target.stat().st_mode) if target.exists() else None
 
 
 @contextmanager
-def _told(target: Path) -> Iterator[None]:
-    """Say in one sentence why `target` cannot be written."""
+def _explained(target: Path) -> Iterator[None]:
+    """Raise WriteError with the reason why `target` cannot be written, and the remedy."""
     try:
         yield
     except WriteError:
         raise
     except OSError as error:
         number = error.errno
-        if number in _FULL:
-            reason, remedy = "the disk is full", "free some space and try again"
-        elif number == errno.EFBIG:
-            reason, remedy = "it is larger than this system allows", "raise the limit (ulimit -f)"
-        elif number in _FORBIDDEN:
-            reason, remedy = "writing is not allowed there", "choose another folder"
+        if number in _REASONS:
+            reason, remedy = _REASONS[number]
         elif number in (errno.ENOTDIR, errno.EEXIST) and not target.parent.is_dir():
             reason, remedy = "what it lies in is no folder", "choose another folder"
         elif number in (errno.EISDIR, errno.ENOTDIR):
@@ -149,76 +150,67 @@ def _told(target: Path) -> Iterator[None]:
         ) from error
 
 
-# === Partial files ===
+@contextmanager
+def _partial(target: Path, create: Callable[[Path], None]) -> Iterator[Path]:
+    """Give a new file or folder beside `target`, and remove what has its name at the end.
 
-# A writer holds a lock on its partial file or folder, which the system takes back when the
-# process ends in whatever way. So what can be locked has been abandoned.
-
-
-def _locked_file(target: Path) -> tuple[IO[bytes], Path]:
+    A writer holds a lock on it, which the system releases however the process ends. So a partial
+    file that can be locked has been abandoned.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
+        with suppress(OSError):  # gone, being written, of somebody else, or no locks here
+            handle = _lock(left)
+            try:
+                _remove(left)
+            finally:
+                os.close(handle)
     while True:
-        handle, name = tempfile.mkstemp(_SUFFIX, f".{target.name}.", target.parent)
-        # Between these two lines another process may have swept it away.
-        if _lock(handle) and Path(name).exists():
-            # Some writers seek and read, such as that of NumPy archives.
-            return os.fdopen(handle, "w+b"), Path(name)
-        os.close(handle)
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        create(partial)
+        lock = None
+        # Until it is locked, another process may take it for abandoned and remove it.
+        try:
+            lock = _lock(partial)
+        except (BlockingIOError, FileNotFoundError):
+            continue
+        except OSError:
+            pass  # a system without locks: partial files stay
+        if partial.exists():
+            break
+        if lock is not None:
+            os.close(lock)
+    try:
+        yield partial
+        _flush(target.parent)
+    finally:
+        _remove(partial)  # after an exchange, what stood there before
+        if lock is not None:
+            os.close(lock)
 
 
-def _locked_folder(target: Path) -> tuple[Path, int | None]:
-    while True:
-        scratch = Path(tempfile.mkdtemp(_SUFFIX, f".{target.name}.", target.parent))
-        if fcntl is None:  # and a folder cannot be opened, either
-            return scratch, None
-        handle = os.open(scratch, os.O_RDONLY)
-        if _lock(handle) and scratch.exists():
-            return scratch, handle
-        os.close(handle)
-
-
-def _lock(handle: int) -> bool:
-    """Lock an open file, and return whether nobody else holds it."""
+def _lock(path: Path) -> int:
+    """Open and lock a file or folder; raise BlockingIOError if another process holds it."""
     if fcntl is None:
-        return True
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    handle = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
     except OSError:
-        return True  # a file system without locks: partial files stay
-    return True
+        os.close(handle)
+        raise
+    return handle
 
 
-def _sweep(target: Path) -> None:
-    """Remove what killed processes left behind of `target`."""
-    if fcntl is None:
-        return
-    prefix = f".{target.name}."
-    for partial in target.parent.iterdir():
-        if not (partial.name.startswith(prefix) and partial.name.endswith(_SUFFIX)):
-            continue
-        try:
-            handle = os.open(partial, os.O_RDONLY)
-        except OSError:
-            continue  # gone, or somebody else's
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            continue  # being written, or a file system without locks
-        else:
-            if partial.is_dir():
-                shutil.rmtree(partial, ignore_errors=True)
-            else:
-                partial.unlink(missing_ok=True)
-        finally:
-            os.close(handle)
-
-
-# === Folders ===
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _exchange(source: Path, target: Path) -> None:
-    """Let two folders swap names, at once where the system can."""
+    """Swap the names of two folders, in one step where the system can."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if _linux() else None
     if rename is not None:
         names = os.fsencode(source), os.fsencode(target)
@@ -227,7 +219,7 @@ def _exchange(source: Path, target: Path) -> None:
         number = ctypes.get_errno()
         if number not in (errno.ENOSYS, errno.EINVAL):
             raise OSError(number, os.strerror(number))
-    # Killed between the two renames, `_restore` undoes the first.
+    # If killed between the two renames, the next `new_folder` undoes the first.
     previous = _previous(target)
     shutil.rmtree(previous, ignore_errors=True)
     target.rename(previous)
@@ -243,24 +235,11 @@ def _previous(target: Path) -> Path:
     return target.with_name(f".{target.name}.previous")
 
 
-def _restore(target: Path) -> None:
-    if _previous(target).is_dir() and not target.exists():
-        _previous(target).rename(target)
-
-
-def _flush_tree(folder: Path) -> None:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with (Path(parent) / name).open("rb+") as stream:
-                os.fsync(stream.fileno())
-        _flush_folder(Path(parent))
-
-
-def _flush_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    if fcntl is None:
+def _flush(path: Path) -> None:
+    """Bring the bytes of a file, or the names in a folder, to the disk."""
+    if path.is_dir() and fcntl is None:
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if fcntl else os.O_RDWR)  # Windows flushes only the latter
     try:
         os.fsync(handle)
     finally:

@@ -30,6 +30,60 @@ def test_a_file_is_replaced_and_may_be_read_by_others(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
+@pytest.mark.parametrize(
+    ("umask", "file", "folder"), [(0o077, 0o600, 0o700), (0o002, 0o664, 0o775)]
+)
+def test_the_umask_decides_on_what_is_new(
+    tmp_path: Path, umask: int, file: int, folder: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "above" / "file", "new")
+        with new_folder(tmp_path / "folder"):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "above").stat().st_mode) == folder
+    assert stat.S_IMODE((tmp_path / "above" / "file").stat().st_mode) == file
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == folder
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "file"
+    write_text(file, "old")
+    file.chmod(mode)
+    with replacing(file) as stream:
+        (partial,) = tmp_path.glob(".file.*.partial")
+        assert stat.S_IMODE(partial.stat().st_mode) & ~(mode | 0o600) == 0  # never looser
+        stream.write(b"new")
+    assert file.read_text() == "new"
+    assert stat.S_IMODE(file.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("mode", [0o700, 0o770, 0o500])
+def test_a_replaced_folder_keeps_its_permissions(tmp_path: Path, mode: int, replace: bool) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(mode)
+    with new_folder(folder, replace=replace) as scratch:
+        assert stat.S_IMODE(scratch.stat().st_mode) & ~(mode | 0o700) == 0
+        (scratch / "file").write_text("new")
+    assert tree(tmp_path) == {"folder/file": b"new"}
+    assert stat.S_IMODE(folder.stat().st_mode) == mode
+
+
+def test_a_file_does_not_give_way_to_a_folder(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "mine")
+    with (
+        pytest.raises(WriteError, match="there is a file of that name; choose another name"),
+        new_folder(tmp_path / "file", replace=True),
+    ):
+        pass
+    assert tree(tmp_path) == {"file": b"mine"}
+
+
 def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "old")
     (tmp_path / "link").symlink_to("file")
