@@ -16,8 +16,9 @@ import numpy as np
 from hwr.alphabet import fold
 from hwr.arrays import Grey
 from hwr.atomic_file import new_folder
+from hwr.synthesis.ink import SHIFT
 from hwr.synthesis.names import NAMES, compose_name
-from hwr.synthesis.render import SHIFT, draw_field, draw_pad
+from hwr.synthesis.render import draw_field, draw_pad
 from hwr.synthesis.writer import Case, Writer, check_text
 
 SPLITS: Final = (("TRAIN", 5), ("VALIDATION", 4), ("TEST", 4))
@@ -69,7 +70,7 @@ def write_pad_samples(
 
     `labels.csv` (FILENAME, IDENTITY, SPLIT, PEN, CASE) and pictures such as
     `images/PAD_00001.png`, 800 x 200, all of the test split, so that nobody trains on them by
-    mistake. The hands use the held-out skeletons alone; half of the names are in capitals, half
+    mistake. The writers use the held-out skeletons alone; half of the names are in capitals, half
     capitalised; brushes are 2 to 20 pixels thick, thin ones as often as thick ones on a
     logarithmic scale. The same arguments give the same bytes.
 

@@ -18,6 +18,7 @@ from hwr.preprocess import prepare
 from hwr.spec import Spec
 from hwr.synthesis import fonts, sample_set
 from hwr.synthesis import render as synthesis
+from hwr.synthesis.ink import write
 from hwr.synthesis.letter_strokes import Glyph, Variants, parse, skeletons
 from hwr.synthesis.render import RENDERERS, draw
 from hwr.synthesis.sample_set import write_pad_samples, write_samples
@@ -263,9 +264,7 @@ def test_draw_field_has_the_shapes_of_the_forms() -> None:
 def test_names_too_long_for_a_field_are_squeezed_into_it() -> None:
     writer = Writer(seed=1, spacing=1.0, darkness=1.0)
     for pitch in (None, 20.0):
-        ink = synthesis._write(
-            "MAXIMILIAN-ALEXANDER", writer, generator(), 14, room=200, pitch=pitch
-        )
+        ink = write("MAXIMILIAN-ALEXANDER", writer, generator(), 14, room=200, pitch=pitch)
         assert 150 < ink.cover.shape[1] <= 210
 
 
