@@ -168,18 +168,16 @@ def _partial(target: Path, create: Callable[[Path], None]) -> Iterator[Path]:
     while True:
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
         create(partial)
-        lock = None
         # Until it is locked, another process may take it for abandoned and remove it.
         try:
             lock = _lock(partial)
         except (BlockingIOError, FileNotFoundError):
             continue
         except OSError:
-            pass  # a system without locks: partial files stay
-        if partial.exists():
+            lock = None  # a system without locks: partial files stay
+        if lock is None or partial.exists():
             break
-        if lock is not None:
-            os.close(lock)
+        os.close(lock)
     try:
         yield partial
         _flush(target.parent)
