@@ -1,7 +1,7 @@
-"""Devices: all accelerators of one or several machines as one, on the JAX backend of Keras.
+"""Data parallelism over all accelerators of one or several machines (JAX backend of Keras).
 
-`keras.distribution.DataParallel` shares a batch out among them; sums over the batch (gradients,
-means of the normalisation, the loss) are those of the whole batch.
+`keras.distribution.DataParallel` splits each batch; gradients, batch statistics and the loss are
+those of the whole batch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hwr.training.peers import Hosts, HostsError
 
 
 def check_backend() -> None:
-    """Make sure that several processes can train together.
+    """Check that several processes can train together.
 
     Raises:
         HostsError: Keras runs on another backend than JAX.

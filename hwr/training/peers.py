@@ -1,9 +1,8 @@
-"""Hosts: several processes that train one network together, and notice when one is lost.
+"""Control channel of several processes that train one network together.
 
-JAX adds up their gradients. What JAX leaves open goes over one TCP connection from each process
-to the first: when to stop, how wide the present batch is, whether all were given the same job.
-Every process also says now and then that it lives, so that one that is killed, hangs or loses its
-network ends the others within SILENCE seconds instead of leaving them waiting for it.
+JAX sums the gradients. A TCP connection between the first process and each other one carries the
+rest: when to stop, the width of the batch, whether all run the same job. Heartbeats detect a
+process that is killed, hangs or loses its network; the others then end within SILENCE seconds.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-#: Seconds between two signs of life, and without one until a process counts as lost.
+#: Seconds between two heartbeats, and without one until a process counts as lost.
 BEAT, SILENCE = 2.0, 20.0
 
 #: Seconds that the processes wait for each other at the start.
@@ -41,13 +40,13 @@ class Hosts:
             port of the first is for JAX; the first connects to the ports of the others.
         number: of this process, 0..len(addresses) - 1.
         patience: seconds to wait for the others.
-        silence: seconds without a sign of life after which a process counts as lost.
-        on_loss: called with a sentence, in another thread, when a process is lost; by default
+        silence: seconds without a heartbeat after which a process counts as lost.
+        on_loss: called with a message, in another thread, when a process is lost; by default
             it is printed and this process ends at once with the code LOST, since its main
             thread may wait for the lost one for ever.
 
     Raises:
-        HostsError: an address is none, or a process did not come.
+        HostsError: an address is invalid, or a process did not connect.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class Hosts:
             )
         places = [address_parts(address) for address in self.addresses]
         self._ended = threading.Event()
-        self._told = threading.Event()
+        self._reported = threading.Event()
         self._loss: str | None = None
         self._peers: dict[int, _Peer] = {}
         deadline = time.monotonic() + patience
@@ -104,7 +103,7 @@ class Hosts:
                 peer.send({"value": values})
             return values
         except OSError as error:
-            self._told.wait(self.silence)
+            self._reported.wait(self.silence)
             raise HostsError(self._loss or str(error)) from error
 
     def largest(self, *values: float) -> list[float]:
@@ -116,7 +115,7 @@ class Hosts:
         return self.gathered(value)[0]
 
     def check_same(self, facts: Mapping[str, Any]) -> None:
-        """Make sure that every process has the same JSON facts.
+        """Check that every process has the same JSON facts.
 
         Raises:
             HostsError: they differ; the message names one fact and both values.
@@ -136,10 +135,10 @@ class Hosts:
 
         JAX may notice first that the others do not answer, but does not say which.
         """
-        self._told.wait(self.silence + BEAT)
+        self._reported.wait(self.silence + BEAT)
 
     def close(self, error: str | None = None) -> None:
-        """Leave; the others end, too, if it is for an error."""
+        """Disconnect; with an `error` the other processes end, too."""
         self._ended.set()
         for peer in self._peers.values():
             with suppress(OSError):
@@ -191,7 +190,7 @@ class Hosts:
         )
 
     def _welcomed(self, connection: socket.socket) -> bool:
-        """Return whether it is the first process of this very job that called."""
+        """Return whether the first process of the same job has connected."""
         connection.settimeout(5.0)
         with suppress(OSError):
             if _line(connection) + b"\n" == self._hello(self.number):
@@ -215,7 +214,7 @@ class Hosts:
                     peer.send({})
 
     def _listen(self, number: int, peer: _Peer) -> None:
-        """Sort what a process sends until it leaves or is lost."""
+        """Handle the messages of a process until it disconnects or is lost."""
         with peer.connection, peer.lines:
             self._sort(number, peer)
 
@@ -247,8 +246,8 @@ class Hosts:
             with suppress(OSError):
                 peer.send({"lost": sentence})
         self.on_loss(sentence)
-        self._told.set()
-        for peer in self._peers.values():  # who waits for a value is told, too
+        self._reported.set()
+        for peer in self._peers.values():  # wake up who waits for a value
             peer.values.put(HostsError(sentence))
 
     def _name(self, number: int) -> str:
@@ -303,7 +302,7 @@ def address_parts(address: str) -> tuple[str, int]:
     """Return host and port of `host:port`.
 
     Raises:
-        HostsError: it is no such thing.
+        HostsError: the address is malformed.
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:

@@ -1,4 +1,4 @@
-"""The recipe: what `train.py` was asked for, turned into sources, a run and a model folder."""
+"""Recipe of a training run: options to sources, trainer and model folder."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from hwr.training import devices
 from hwr.training.peers import Hosts, HostsError, together
 from hwr.training.trainer import Plan, Progress, Trainer
 
-#: Share of the drawn pictures that hold no name, so that prompts and ruling read as empty.
+#: Share of synthetic images without a name, so that prompts and ruling are read as empty.
 EMPTY_SHARE = 0.08
 
-#: Rows that cannot be used are printed one by one up to this number.
+#: Largest number of unusable rows that are printed one by one.
 NAMED = 20
 
 
@@ -82,10 +82,10 @@ class Recipe:
 
 
 def train(recipe: Recipe) -> Progress:
-    """Train as the recipe says and leave the best model in `recipe.out`.
+    """Train according to the recipe; the best model is written to `recipe.out`.
 
     Raises:
-        DatasetError, ModelFolderError, ValueError: what was asked for cannot be done.
+        DatasetError, ModelFolderError, ValueError: the recipe cannot be carried out.
     """
     if not recipe.hosts:
         return _train(recipe, None)
@@ -164,7 +164,7 @@ def _train(recipe: Recipe, hosts: Hosts | None) -> Progress:
 def _job_facts(
     recipe: Recipe, spec: Spec, plan: Plan, validation: dict[str, PreparedSet]
 ) -> dict[str, Any]:
-    """Return what must be the same in all processes of a job, or they would wait for ever."""
+    """Return what must be equal in all processes of a job; otherwise they would deadlock."""
     return {
         "spec": spec.to_dict(),
         "plan": dataclasses.asdict(plan),
@@ -219,8 +219,8 @@ def _prepared(folder: str, split: str, spec: Spec, recipe: Recipe) -> PreparedSe
         dataset, _ = split_calibration(dataset)
     images = prepare_dataset(dataset, spec, folder=recipe.cache)
     reasons = count_reasons(images.dropped)
-    told = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-    print(f"{Path(folder).name} {split}: {len(images)} pictures; dropped: {told or 'none'}")
+    dropped = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    print(f"{Path(folder).name} {split}: {len(images)} pictures; dropped: {dropped or 'none'}")
     detailed = [d.reason for d in images.dropped if ":" in d.reason]
     for reason in detailed[:NAMED]:
         print(f"  {reason}")
@@ -300,7 +300,7 @@ def _run_facts(
     progress: Progress,
     letters: dict[str, int],
 ) -> dict[str, Any]:
-    """Return what metrics.json says of this run."""
+    """Return the entry of this run in metrics.json."""
     return {
         "sources": {name: len(images) for name, images, _ in train_sets},
         "weights": {name: weight for name, _, weight in train_sets},
@@ -325,7 +325,7 @@ def _earlier_runs(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def _check_out(recipe: Recipe) -> None:
-    """Refuse to replace a folder that is not a model: saving removes what stood there."""
+    """Refuse an --out folder that is no model, since saving replaces the folder."""
     out = recipe.out.resolve()
     if out.exists() and not (out / CONFIG).is_file() and (out.is_file() or any(out.iterdir())):
         raise ValueError(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import signal
 import time
 import zipfile
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hwr.atomic_file import replacing, write_text
+from hwr.atomic_file import replacing
 from hwr.data.batches import Batch
 from hwr.data.prepared_cache import PreparedSet
 from hwr.decoding.ctc import greedy_text
@@ -31,18 +29,20 @@ from hwr.network.engine import batches_by_width
 from hwr.spec import Spec
 from hwr.training.devices import from_first, put
 from hwr.training.peers import Hosts
+from hwr.training.run_log import RunLog
+from hwr.training.weight_average import WeightAverage, as_array, get_weights, set_weights
 
 #: Share of the loss that comes from the shortcut head.
 SHORTCUT_WEIGHT = 0.1
 
-#: The weights at the end of a run take the place of the best ones if their mean CER is at most so
-#: many times as high: the best of many validations is partly luck.
+#: The final weights replace the best ones if their mean CER is at most this many times as high:
+#: the best of many validations is partly luck.
 TIE = 1.01
 
 #: Steps between two updates of the averaged weights.
 AVERAGE_EVERY = 10
 
-#: Pictures that are validated together.
+#: Images in one validation batch.
 VALIDATED = 64
 
 
@@ -51,16 +51,15 @@ class Plan:
     """How long and how fast to train.
 
     Attributes:
-        samples: images to train on; None where `minutes` decides.
-        minutes: training time, interruptions not counted; None where `samples` decides.
+        samples: images to train on; None if `minutes` is given.
+        minutes: training time without interruptions; None if `samples` is given.
         validate_every: images between two validations and checkpoints.
-        learning_rate: its peak, after the warm-up.
+        learning_rate: peak learning rate, after the warm-up.
         warm_up: share of the run in which the learning rate rises from 0; it then falls to
             a hundredth of the peak along a cosine.
         weight_decay: of AdamW (Loshchilov and Hutter, 2019), kernels only.
         clip: largest global norm of the gradients.
-        keep_last: the weights at the end take the place of the best ones whatever validation
-            says of them, so that it chooses nothing.
+        keep_last: save the final weights whatever their validation scores.
     """
 
     samples: int | None = None
@@ -97,11 +96,11 @@ class Plan:
 
 @dataclass
 class Progress:
-    """Where a run stands; stored with every checkpoint.
+    """State of a run; stored with every checkpoint.
 
-    `due` says that a validation comes next: a run killed during it must not go on without, or a
-    later, worse model would pass for the best. `saved` is the number of images after which the
-    model was saved last.
+    `due`: a validation is pending. A run killed during it repeats it when resumed, or a later,
+    worse model would count as the best. `saved`: number of images trained on when the model was
+    last saved; -1 if it never was.
     """
 
     step: int = 0
@@ -113,37 +112,6 @@ class Progress:
     saved: int = -1
 
 
-class WeightAverage:
-    """An exponential moving average of a model's weights.
-
-    The average of the last steps generalises like a lower learning rate without having to
-    wait for it (Izmailov et al., 2018), so a run that is stopped early loses little.
-    """
-
-    def __init__(self, model: keras.Model, momentum: float = 0.98) -> None:
-        self.model = model
-        self.momentum = momentum
-        self.updates = 0
-        self.values = _weights(model)
-
-    def update(self) -> None:
-        """Move the average towards the present weights; quickly at first."""
-        momentum = min(self.momentum, (1 + self.updates) / (10 + self.updates))
-        self.updates += 1
-        for mean, value in zip(self.values, _weights(self.model), strict=True):
-            mean += (1 - momentum) * (value - mean)
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Put the average into the model for a while."""
-        present = _weights(self.model)
-        _set_weights(self.model, self.values)
-        try:
-            yield
-        finally:
-            _set_weights(self.model, present)
-
-
 class Trainer:
     """One training run that can be stopped at any time and resumed.
 
@@ -152,13 +120,13 @@ class Trainer:
         plan: how long and how fast.
         batches: yields the batch of a number and all that follow; see `hwr.data.loader.stream`.
         validation: by name, what to validate on; the best weights are those with the lowest
-            mean CER over these sets; see TIE.
+            mean CER over these sets; see TIE. If it is empty, the latest weights are saved.
         folder: checkpoints, TensorBoard events and a CSV log go here.
-        save: called with the network and the scores whenever they are the best so far.
+        save: called with the network, its scores and the progress for each best model.
         init: weights to start from, of a model of the same spec.
         precision: what to calculate in, see `hwr.network.crnn.build_model`.
-        hosts: the processes that train together, each on its shard of the batches; the first
-            alone writes. None for one process.
+        hosts: the processes that train together, each on its shard of the batches; only the
+            first writes. None for one process.
     """
 
     def __init__(
@@ -180,7 +148,7 @@ class Trainer:
         self.model = build_model(spec, shortcut=True, precision=precision)
         self.reader = keras.Model(self.model.input, self.model.outputs[0])
         if init is not None:
-            _set_weights(self.reader, _weights(init))
+            set_weights(self.reader, get_weights(init))
         self.optimizer: Any = keras.optimizers.AdamW(
             plan.learning_rate,
             weight_decay=plan.weight_decay,
@@ -203,14 +171,14 @@ class Trainer:
         self._initial = init is not None
 
     def run(self) -> Progress:
-        """Train to the end of the plan, or until interrupted; return where the run stands."""
+        """Train to the end of the plan, or until interrupted; return the progress."""
         stream = self.batches(self.progress.step)
-        log = _Log(self.folder) if self._writes else None
+        log = RunLog(self.folder) if self._writes else None
         bar = self._bar()
         losses: list[float] = []
         next_validation = self.progress.samples + self.plan.validate_every
         if self._initial and self.validation and not self.progress.history:
-            # What the run starts from is the best so far, and must be beaten.
+            # The initial weights are the best so far; training has to beat them.
             self._validate(log, None, None)
         if self.progress.due:
             self._validate(log, None, None)
@@ -256,15 +224,15 @@ class Trainer:
         return self.progress
 
     def checkpoint(self) -> None:
-        """Write everything that the run needs to go on; the last stays until all is written.
+        """Write everything needed to resume the run (atomic).
 
         Raises:
             hwr.atomic_file.WriteError: the disk is full.
         """
         if not self._writes:
             return
-        arrays = {f"model{i}": _array(v) for i, v in enumerate(self.model.variables)}
-        arrays |= {f"optimizer{i}": _array(v) for i, v in enumerate(self.optimizer.variables)}
+        arrays = {f"model{i}": as_array(v) for i, v in enumerate(self.model.variables)}
+        arrays |= {f"optimizer{i}": as_array(v) for i, v in enumerate(self.optimizer.variables)}
         arrays |= {f"average{i}": v for i, v in enumerate(self.average.values)}
         facts = {
             "progress": asdict(self.progress),
@@ -277,16 +245,16 @@ class Trainer:
             np.savez(stream, allow_pickle=False, **arrays)
 
     def resume(self) -> None:
-        """Continue where the last checkpoint in the folder stands.
+        """Restore the checkpoint in the folder.
 
-        Of several processes the first reads it and tells the others.
+        Of several processes, the first reads it and sends it to the others.
 
         Raises:
             FileNotFoundError: there is none.
             ValueError: it belongs to a network of another spec.
         """
         variables = [*self.model.variables, *self.optimizer.variables]
-        arrays = [_array(v) for v in variables] + self.average.values
+        arrays = [as_array(v) for v in variables] + self.average.values
         facts: dict[str, Any] = {}
         if self._writes:
             facts, arrays = self._read_state()
@@ -353,13 +321,12 @@ class Trainer:
         width, length = self.hosts.largest(batch.images.shape[2], batch.labels.shape[1])
         return batch.padded(int(width), int(length))
 
-    def _validate(self, log: _Log | None, loss: float | None, speed: float | None) -> None:
+    def _validate(self, log: RunLog | None, loss: float | None, speed: float | None) -> None:
         with self.average.applied():
             scores = {
                 name: validate(self.reader, images, self.spec)
                 for name, images in self.validation.items()
             }
-            cer = float(np.mean([s.cer for s in scores.values()])) if scores else loss or 0.0
             entry: dict[str, float | None] = {
                 "samples": self.progress.samples,
                 "seconds": round(self.progress.seconds, 1),
@@ -370,19 +337,26 @@ class Trainer:
             for name, result in scores.items():
                 entry[f"{name}_cer"] = round(result.cer, 5)
                 entry[f"{name}_exact"] = round(result.exact, 5)
-            self.progress.due = False
             history = self.progress.history
             if history and history[-1]["samples"] == self.progress.samples:
                 history.pop()  # a finished run that was resumed
             history.append(entry)
             if log is not None:
                 log.write(self.progress.step, history)
-            tied = self.plan.keep_last or cer <= TIE * self.progress.best_cer
-            if cer < self.progress.best_cer or (tied and self._done() >= 1):
-                self.progress.best_cer = min(cer, self.progress.best_cer)
-                self.progress.saved = self.progress.samples
+            if scores:
+                cer = float(np.mean([s.cer for s in scores.values()]))
+                best = self.progress.best_cer
+                tied = self.plan.keep_last or cer <= TIE * best
+                chosen = cer < best or (tied and self._done() >= 1)
+            else:  # nothing to choose by: the latest weights, unless the run has diverged
+                cer = math.inf
+                chosen = all(np.isfinite(value).all() for value in self.average.values)
+            if chosen:
                 if self._writes:
                     self.save(self.reader, scores, self.progress)
+                self.progress.best_cer = min(cer, self.progress.best_cer)
+                self.progress.saved = self.progress.samples
+            self.progress.due = False  # only now: the save may fail
 
     def _done(self) -> float:
         return self.plan.progress(self.progress.samples, self.progress.seconds)
@@ -426,7 +400,7 @@ def validate(reader: keras.Model, images: PreparedSet, spec: Spec) -> Score:
 
 
 def read_greedily(reader: keras.Model, images: PreparedSet, spec: Spec) -> list[str]:
-    """Return the text of the best path of every picture of a prepared set."""
+    """Return the best-path text of every image of a prepared set."""
     texts = [""] * len(images)
     pictures = [images.image(i) for i in range(len(images))]
     for positions, batch in batches_by_width(pictures, spec, VALIDATED):
@@ -437,44 +411,3 @@ def read_greedily(reader: keras.Model, images: PreparedSet, spec: Spec) -> list[
         for position, steps in zip(positions, logits, strict=False):
             texts[position] = greedy_text(steps, spec.alphabet).strip()
     return texts
-
-
-def _array(variable: Any) -> NDArray[Any]:
-    """Return a copy: what PyTorch and JAX give out is theirs, or cannot be written to."""
-    return np.array(keras.ops.convert_to_numpy(variable))
-
-
-def _weights(model: keras.Model) -> list[NDArray[Any]]:
-    return [_array(variable) for variable in model.weights]
-
-
-def _set_weights(model: keras.Model, values: list[NDArray[Any]]) -> None:
-    for variable, value in zip(model.weights, values, strict=True):
-        put(variable, value)
-
-
-class _Log:
-    """The history of a run as TensorBoard events and as log.csv."""
-
-    def __init__(self, folder: Path) -> None:
-        from tensorboard.summary import Writer
-
-        folder.mkdir(parents=True, exist_ok=True)
-        self.events = Writer(str(folder / "tensorboard"))
-        self.table = folder / "log.csv"
-
-    def write(self, step: int, history: Sequence[Mapping[str, float | None]]) -> None:
-        """Add the last entry of `history` to the events, and write the table anew.
-
-        Appended to, the table would hold rows twice after a run was killed and resumed.
-        """
-        for name, value in history[-1].items():
-            if value is not None:
-                self.events.add_scalar(name, value, step)
-        self.events.flush()
-        columns = dict.fromkeys(name for entry in history for name in entry)
-        table = io.StringIO(newline="")
-        writer = csv.DictWriter(table, fieldnames=list(columns))
-        writer.writeheader()
-        writer.writerows(history)
-        write_text(self.table, table.getvalue())

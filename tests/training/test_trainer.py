@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from hwr.network.model_folder import load_model
 from hwr.spec import Spec
 from hwr.synthesis.names import name_weights, read_names
 from hwr.training.recipe import Recipe, train
-from hwr.training.trainer import Plan, Trainer
+from hwr.training.trainer import Plan, Progress, Trainer
 
 NAMES = ["ANNA", "LEO", "IDA", "TOM", "EVA", "PAUL", "NINA", "LUC", "MAX", "ELLA"]
 
@@ -59,7 +60,11 @@ DROPPING = replace(TINY, dropout=0.2)
 
 
 def trainer(
-    images: PreparedSet, folder: Path, read: Stream = stream, precision: str = "float32"
+    images: PreparedSet,
+    folder: Path,
+    read: Stream = stream,
+    precision: str = "float32",
+    validated: bool = True,
 ) -> Trainer:
     import keras
 
@@ -70,7 +75,7 @@ def trainer(
         DROPPING,
         plan,
         partial(read, batches),
-        {"toy": images},
+        {"toy": images} if validated else {},
         folder,
         lambda *_: None,
         precision=precision,
@@ -119,6 +124,79 @@ def test_run_killed_while_it_validates_validates_before_it_goes_on(
     assert saved[0] == 80
     with (tmp_path / "log.csv").open() as file:
         assert [row["samples"] for row in csv.DictReader(file)] == ["80", "160"]
+
+
+class Saved:
+    """What a run saves; the first save can fail, as on a full disk or in a killed process."""
+
+    def __init__(self, run: Trainer, failure: BaseException | None = None) -> None:
+        self.samples: list[int] = []
+        self.weights: list[np.ndarray] = []
+        self.failure = failure
+        run.save = self
+
+    def __call__(self, model: Any, scores: dict[str, Any], progress: Progress) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.samples.append(progress.samples)
+        self.weights = [np.array(w) for w in model.get_weights()]
+
+
+@pytest.mark.parametrize("failure", [WriteError("the disk is full"), SystemExit()], ids=str)
+def test_without_validation_a_run_that_failed_to_save_still_leaves_its_last_weights(
+    images: PreparedSet, tmp_path: Path, failure: BaseException
+) -> None:
+    first = trainer(images, tmp_path, validated=False)
+    Saved(first, failure)
+    with pytest.raises(type(failure)):
+        first.run()
+    second = trainer(images, tmp_path, validated=False)
+    second.resume()
+    assert (second.progress.samples, second.progress.saved) == (80, -1)
+    saved = Saved(second)
+    second.run()
+    assert saved.samples == [80, 160]
+    for ours, theirs in zip(saved.weights, second.average.values, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert second.progress.best_cer == float("inf")
+
+
+def test_without_validation_a_resumed_run_leaves_its_last_weights(
+    images: PreparedSet, tmp_path: Path
+) -> None:
+    first = trainer(images, tmp_path, interrupted, validated=False)
+    Saved(first)
+    first.run()
+    first.progress.best_cer = 0.0  # as a version before wrote it
+    first.checkpoint()
+    second = trainer(images, tmp_path, validated=False)
+    second.resume()
+    saved = Saved(second)
+    assert second.run().saved == 160
+    assert saved.samples == [160]
+    for ours, theirs in zip(saved.weights, second.average.values, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_without_validation_weights_that_are_no_numbers_replace_none(
+    images: PreparedSet, tmp_path: Path
+) -> None:
+    run = trainer(images, tmp_path, validated=False)
+    saved = Saved(run)
+    run.average.values[0][:] = np.nan
+    run.run()
+    assert saved.samples == []
+
+
+def test_what_failed_to_be_saved_does_not_count_as_saved(
+    images: PreparedSet, tmp_path: Path
+) -> None:
+    run = trainer(images, tmp_path)
+    Saved(run, WriteError("the disk is full"))
+    with pytest.raises(WriteError):
+        run.run()
+    assert (run.progress.saved, run.progress.best_cer) == (-1, float("inf"))
+    assert run.progress.due
 
 
 @pytest.mark.parametrize(("keep_last", "kept"), [(False, []), (True, [160])])
@@ -359,8 +437,8 @@ def test_data_folders_of_one_name_stay_apart(tmp_path: Path) -> None:
     )
     train(recipe)
     metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
-    assert metrics["runs"][0]["weights"] == {"writer": 1.0, "hand (2)": 2.0}
-    assert metrics["validation"].keys() == {"writer", "hand (2)"}
+    assert metrics["runs"][0]["weights"] == {"writer": 1.0, "writer (2)": 2.0}
+    assert metrics["validation"].keys() == {"writer", "writer (2)"}
 
 
 def test_learning_rate_rises_and_falls_along_a_cosine() -> None:
