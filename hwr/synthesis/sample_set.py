@@ -16,9 +16,10 @@ import numpy as np
 from hwr.alphabet import fold
 from hwr.arrays import Grey
 from hwr.atomic_file import new_folder
+from hwr.synthesis.form_field import draw_field
 from hwr.synthesis.ink import SHIFT
 from hwr.synthesis.names import NAMES, compose_name
-from hwr.synthesis.render import draw_field, draw_pad
+from hwr.synthesis.render import draw_pad
 from hwr.synthesis.writer import Case, Writer, check_text
 
 SPLITS: Final = (("TRAIN", 5), ("VALIDATION", 4), ("TEST", 4))

@@ -18,6 +18,7 @@ from hwr.preprocess import prepare
 from hwr.spec import Spec
 from hwr.synthesis import fonts, sample_set
 from hwr.synthesis import render as synthesis
+from hwr.synthesis.form_field import draw_field
 from hwr.synthesis.ink import write
 from hwr.synthesis.letter_strokes import Glyph, Variants, parse, skeletons
 from hwr.synthesis.render import RENDERERS, draw
@@ -253,7 +254,7 @@ def test_draw_field_has_the_shapes_of_the_forms() -> None:
     shapes = set()
     for seed in range(150):
         rng = generator(seed)
-        picture = synthesis.draw_field("DUPONT", Writer.sample(rng), rng)
+        picture = draw_field("DUPONT", Writer.sample(rng), rng)
         height, width = picture.shape
         shapes.add(width)
         assert 18 <= height <= 70
