@@ -16,11 +16,14 @@ import gradio as gr
 import pytest
 from helpers import write_word
 
+from hwr.decoding.lexicon import LexiconError
 from hwr.image import ImageError, load_image
 from hwr.reading import Reading
 from hwr.ui.batch import tab as batch_module
+from hwr.ui.batch import table as table_module
 from hwr.ui.batch.rows import CHUNK, Row, Source
-from hwr.ui.batch.tab import Batch, merge, shown, summary, table_of, uploaded_files
+from hwr.ui.batch.tab import Batch, uploaded_files
+from hwr.ui.batch.table import merge, shown, summary, table_of
 from hwr.ui.server import downloads
 from hwr.ui.server.downloads import download
 
@@ -187,6 +190,7 @@ def test_an_edit_in_the_table_is_shown_at_once_and_not_undone(tab: Batch) -> Non
 
 
 def test_views_and_pages(tab: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "PAGE", 2)
     monkeypatch.setattr(batch_module, "PAGE", 2)
     rows = [row(i, i / 10) for i in range(1, 6)] + [row(6, None)]
     rows[0] = rows[0].accept("ANA")
@@ -255,3 +259,21 @@ def test_rows_can_be_written_as_json(uploads: Path) -> None:
         "notes": [],
         "problem": None,
     }
+
+
+def test_expected_names_are_held_to_the_alphabet_of_the_model(uploads: Path) -> None:
+    """The tab knows no alphabet: names reach the reader as typed, and its refusal is shown."""
+
+    def greek(sources: Iterable[Any], lexicon: str = "") -> Iterator[Reading]:
+        if "Ω" not in lexicon:
+            raise LexiconError("Entry 1 of the list holds 'A', which this model cannot write.")
+        yield from map(read, sources)
+
+    with gr.Blocks(analytics_enabled=False):
+        tab = Batch(read, greek, ())
+    files = [upload(uploads, "a.png", 200)]
+    *_, last = tab.read_all(files, "ΩΜΕΓΑ", "", None, silent)  # type: ignore[arg-type]
+    assert [r.text for r in last[tab.rows]] == ["W 200"]
+    *_, last = tab.read_all(files, "Anna", "", None, silent)  # type: ignore[arg-type]
+    assert "which this model cannot write" in last[tab.status]
+    assert last[tab.start]["interactive"] is True

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from html import escape
@@ -15,9 +13,8 @@ from typing import Any
 import gradio as gr
 
 from hwr.bulk.zip_archive import ArchiveError
-from hwr.decoding.lexicon import Lexicon, LexiconError
+from hwr.decoding.lexicon import LexiconError
 from hwr.image import ImageError
-from hwr.letter import whole_percent
 from hwr.ui.background_reader import Read, ReadMany
 from hwr.ui.batch.files import (
     ExportError,
@@ -31,11 +28,23 @@ from hwr.ui.batch.rows import (
     MAX_PICTURES,
     BatchError,
     Row,
+    Source,
     find_pictures,
     for_review,
     needs_review,
-    one_line,
     read_batch,
+)
+from hwr.ui.batch.table import (
+    COLUMNS,
+    NAME,
+    NUMBER,
+    PAGE,
+    VIEWS,
+    merge,
+    pages,
+    shown,
+    summary,
+    table_of,
 )
 from hwr.ui.options import checked_lexicon, reading_options
 from hwr.ui.panel import Panel
@@ -43,30 +52,6 @@ from hwr.ui.server.cleanup import KEPT
 from hwr.ui.server.downloads import SAVE, download
 from hwr.ui.server.pictures import picture_file
 from hwr.ui.tabs.upload import uploaded
-
-#: Headers, types and widths of the table's columns; NUMBER and NAME are read back. A column of
-#: check boxes would have no names for screen readers (Gradio 6.31).
-_COLUMNS = (
-    ("No.", "number", "60px"),
-    ("Picture", "html", "160px"),
-    ("Name", "str", "150px"),
-    ("Sure %", "number", "95px"),
-    ("Checked", "str", "110px"),
-    ("Remark", "str", "150px"),
-    ("File", "str", "190px"),
-)
-NUMBER, NAME = 0, 2
-
-#: Rows shown at a time: 2,000 at once make each change take seconds (Gradio 6.31).
-PAGE = 100
-
-#: Which rows are shown, by the choice that a person makes.
-_VIEWS: dict[str, Callable[[Row], bool]] = {
-    "All": lambda row: True,
-    "To check": needs_review,
-    "Checked": lambda row: row.checked,
-    "Cannot be read": lambda row: row.problem is not None,
-}
 
 #: Seconds between two looks at a table that is still growing.
 PAUSE = 1.0
@@ -146,7 +131,7 @@ class Batch:
                 )
             with gr.Row():
                 self.view = gr.Radio(
-                    list(_VIEWS), value="All", label="Rows", elem_id="batch-view", scale=4
+                    list(VIEWS), value="All", label="Rows", elem_id="batch-view", scale=4
                 )
                 self.page = gr.Number(
                     1,
@@ -159,11 +144,11 @@ class Batch:
                 )
         with gr.Column(visible=False) as self.grown:
             self.table = gr.Dataframe(
-                headers=[header for header, _, _ in _COLUMNS],
-                datatype=[kind for _, kind, _ in _COLUMNS],
-                column_widths=[width for _, _, width in _COLUMNS],
-                column_count=len(_COLUMNS),
-                static_columns=[i for i in range(len(_COLUMNS)) if i != NAME],
+                headers=[header for header, _, _ in COLUMNS],
+                datatype=[kind for _, kind, _ in COLUMNS],
+                column_widths=[width for _, _, width in COLUMNS],
+                column_count=len(COLUMNS),
+                static_columns=[i for i in range(len(COLUMNS)) if i != NAME],
                 type="array",
                 label="Least certain first; a name can be corrected here, too",
                 elem_id="batch-table",
@@ -228,11 +213,17 @@ class Batch:
         try:
             sources = find_pictures(uploaded_files(files))
             options = reading_options(checked_lexicon(lexicon), language_model)
-            if "lexicon" in options:
-                options["lexicon"] = Lexicon.parse(options["lexicon"])
+            yield from self._read_sources(sources, options, stop, progress)
         except (BatchError, ImageError, LexiconError) as error:
             yield {self.status: _say(str(error), "refusal"), **self._running(False)}
-            return
+
+    def _read_sources(
+        self,
+        sources: Sequence[Source],
+        options: dict[str, Any],
+        stop: Event,
+        progress: gr.Progress,
+    ) -> Iterator[dict[Any, Any]]:
         rows: list[Row] = []
         start = shown = time.monotonic()
         for chunk in read_batch(partial(self._read_many, **options), sources):
@@ -322,11 +313,11 @@ class Batch:
 
     def turn(self, rows: list[Row], view: str, page: int | None) -> dict[Any, Any]:
         """Return the updates for another choice of rows, or another page of them."""
-        return {self.table: table_of(shown(rows, view, page)), self.page: _pages(rows, view, page)}
+        return {self.table: table_of(shown(rows, view, page)), self.page: pages(rows, view, page)}
 
     def choose_view(self, rows: list[Row], view: str, number: int | None) -> dict[Any, Any]:
         """Return the updates for another choice of rows; one of them is shown above the table."""
-        numbers = [row.number for row in for_review(rows) if _VIEWS[view](row)]
+        numbers = [row.number for row in for_review(rows) if VIEWS[view](row)]
         if number not in numbers:
             number = numbers[0] if numbers else None
         return {**self.turn(rows, view, 1), self.current: number}
@@ -405,7 +396,7 @@ class Batch:
             self.rows: rows,
             self.current: (left or ordered)[0].number if rows else None,
             self.view: "All",
-            self.page: _pages(rows, "All", 1),
+            self.page: pages(rows, "All", 1),
             self.table: gr.update(value=table_of(ordered[:PAGE]), interactive=True),
             self.status: _say(message),
             **self._visible(review=bool(rows), table=bool(rows)),
@@ -425,83 +416,8 @@ def uploaded_files(files: Files) -> list[tuple[str, Path]]:
     return [(str(file.get("orig_name") or "picture"), uploaded(file)) for file in files or ()]
 
 
-def table_of(rows: Sequence[Row]) -> list[list[Any]]:
-    """Return the cells of the table."""
-    return [
-        [
-            row.number,
-            _image(row.thumbnail),
-            row.text,
-            None if row.confidence is None else whole_percent(row.confidence),
-            "yes" if row.checked else "",
-            _remark(row),
-            row.source.name,
-        ]
-        for row in rows
-    ]
-
-
-def _remark(row: Row) -> str:
-    if row.problem or not row.checked:
-        return row.problem or row.verdict
-    return "corrected" if row.corrected else "confirmed"
-
-
-def shown(rows: Sequence[Row], view: str, page: int | None) -> list[Row]:
-    """Return the rows of one page of a view; of the nearest page where there is none such."""
-    chosen = [row for row in for_review(rows) if _VIEWS[view](row)]
-    start = PAGE * (_nearest(page, len(chosen)) - 1)
-    return chosen[start : start + PAGE]
-
-
-def merge(rows: Sequence[Row], table: Sequence[Sequence[Any]]) -> list[Row]:
-    """Return rows with the names of a table in any order; unknown numbers are ignored."""
-    merged = {row.number: row for row in rows}
-    for cells in table:
-        row = merged.get(cells[NUMBER]) if len(cells) > NAME else None
-        if row is None or row.problem:
-            continue
-        text = one_line(str(cells[NAME] or ""))
-        if text != row.text:
-            merged[row.number] = row.accept(text)
-    return list(merged.values())
-
-
-def summary(rows: Sequence[Row]) -> str:
-    """Return in one line how many rows there are of each kind."""
-    checked = sum(row.checked for row in rows)
-    counts = Counter(row.verdict for row in rows if not row.checked)
-    kinds = ("sure", "please check", "nothing written", "cannot be read")
-    parts = [f"{checked:,} checked"] if checked else []
-    parts += [f"{counts[kind]:,} {kind}" for kind in kinds if counts[kind]]
-    pictures = "1 picture" if len(rows) == 1 else f"{len(rows):,} pictures"
-    return f"{pictures}: {', '.join(parts)}." if rows else "No pictures are read."
-
-
 def _find(rows: Sequence[Row], number: int | None) -> Row | None:
     return next((row for row in rows if row.number == number), None)
-
-
-def _nearest(page: int | None, count: int) -> int:
-    """Return the page of `count` rows that is nearest to `page`, from 1."""
-    return min(max(page or 1, 1), max(-(-count // PAGE), 1))
-
-
-def _pages(rows: Sequence[Row], view: str, page: int | None) -> Any:
-    """Return the update of the number that chooses a page."""
-    count = sum(map(_VIEWS[view], rows))
-    last = _nearest(len(rows), count)
-    return gr.update(
-        value=_nearest(page, count), maximum=last, label=f"Page (of {last})", visible=last > 1
-    )
-
-
-def _image(thumbnail: bytes) -> str:
-    """Return the one kind of HTML in the table; no text of a visitor is in it."""
-    if not thumbnail:
-        return ""
-    data = base64.b64encode(thumbnail).decode()
-    return f'<img alt="" src="data:image/jpeg;base64,{data}">'
 
 
 def _say(message: str, kind: str = "note") -> str:

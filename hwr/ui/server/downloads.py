@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from hwr.ui.server.temp_folder import scratch
@@ -37,5 +38,6 @@ def download(name: str, write: Callable[[Path], object]) -> str:
 
 def _remove_old() -> None:
     for folder in scratch("downloads").iterdir():
-        if folder.stat().st_mtime < time.time() - KEPT:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # removed by another thread meanwhile
+            if folder.stat().st_mtime < time.time() - KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
