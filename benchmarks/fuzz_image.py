@@ -1,7 +1,7 @@
 """Fuzz the way from a file's bytes to the image that the network reads, guided by coverage.
 
     python3 -m venv .venv-fuzz
-    .venv-fuzz/bin/pip install -r requirements-fuzz.txt
+    .venv-fuzz/bin/pip install '.[fuzz]'
     .venv-fuzz/bin/python -m benchmarks.fuzz_image --minutes 20 --inputs 500000
 
 Atheris (libFuzzer) changes files of tests/corpus until one takes a new way through `hwr.image`,

@@ -1,6 +1,6 @@
 """Do several processes train as one does? python -m benchmarks.several_hosts
 
-Needs JAX (requirements-jax.txt). A small network is trained with `train.py` on this machine:
+Needs JAX (hwr[jax]). A small network is trained with `train.py` on this machine:
 
 1. by one process that draws the batches of two (--shards 2),
 2. by one process with two devices, and by two processes over loopback (--hosts), with the same
@@ -242,7 +242,7 @@ def main(argv: list[str] | None = None) -> int:
     """Compare the runs."""
     args = get_args(argv)
     if find_spec("jax") is None:
-        print("JAX is not installed: pip install -r requirements-jax.txt", file=sys.stderr)
+        print("JAX is not installed: pip install 'hwr[jax]'", file=sys.stderr)
         return 2
     work = args.work or Path(tempfile.mkdtemp(prefix="hwr-hosts-"))
     work.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ two nodes on this machine with one and two actors. In one more run on the cluste
 killed by SIGKILL in the middle, and the run is repeated with --resume. Checks that every run has
 a row for every picture, none twice, and the same rows; prints JSON with the figures.
 
-Needs pip install -r requirements-scale.txt. Everything runs at the niceness of this process.
+Needs pip install 'hwr[bulk]'. Everything runs at the niceness of this process.
 """
 
 from __future__ import annotations

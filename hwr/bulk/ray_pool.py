@@ -91,7 +91,7 @@ def read_on_cluster(
             num_cpus=0,  # the actors have all cores
         )
         with warnings.catch_warnings():
-            # Ray 2.64 takes this argument away and names no other, see requirements-scale.txt.
+            # Ray 2.64 takes this argument away and names no other, see pyproject.toml.
             warnings.simplefilter("ignore", RayDeprecationWarning)
             rows = units.map_batches(
                 _Actor,

@@ -268,7 +268,7 @@ def import_pyarrow() -> Any:
         import pyarrow.parquet
     except ImportError:
         raise SourceError(
-            "Parquet needs pyarrow; install it with: pip install -r requirements-scale.txt"
+            "Parquet needs pyarrow; install it with: pip install 'hwr[bulk]'"
         ) from None
     return pyarrow
 

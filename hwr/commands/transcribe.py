@@ -113,7 +113,7 @@ def _on_cluster(args: argparse.Namespace, settings: Any) -> ReadAll:
         from hwr.bulk.ray_pool import read_on_cluster
     except ImportError as error:
         raise ValueError(
-            f"--ray needs Ray ({error}); install it with: pip install -r requirements-scale.txt"
+            f"--ray needs Ray ({error}); install it with: pip install 'hwr[bulk]'"
         ) from None
     return partial(
         read_on_cluster, settings=settings, address=args.ray_address, workers=args.workers

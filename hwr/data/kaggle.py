@@ -27,7 +27,7 @@ def download(out: Path | None = None) -> Path:
         import kagglehub
     except ImportError as error:
         raise DatasetError(
-            "The download needs kagglehub; run `pip install -r requirements-kaggle.txt`."
+            "The download needs kagglehub; run `pip install 'hwr[kaggle]'`."
         ) from error
     try:
         folder = Path(kagglehub.dataset_download(HANDLE, output_dir=out and str(out)))

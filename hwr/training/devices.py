@@ -25,7 +25,7 @@ def check_backend() -> None:
     """
     if keras.backend.backend() != "jax":
         raise HostsError(
-            f"--hosts needs the JAX backend: install requirements-jax.txt and set "
+            f"--hosts needs the JAX backend: pip install 'hwr[jax]' and set "
             f"KERAS_BACKEND=jax. Received: {keras.backend.backend()}"
         )
 

@@ -27,7 +27,7 @@ ROWS = [
 @pytest.fixture(params=["csv", "parquet"])
 def format(request: pytest.FixtureRequest) -> Format:
     if request.param == "parquet":
-        pytest.importorskip("pyarrow", reason="pip install -r requirements-scale.txt")
+        pytest.importorskip("pyarrow", reason="pip install 'hwr[bulk]'")
     return request.param  # type: ignore[no-any-return]
 
 

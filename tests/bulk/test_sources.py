@@ -147,7 +147,7 @@ def test_sources_are_refused_before_anything_is_read(tmp_path: Path) -> None:
 
 
 def parquet(path: Path, **columns: list[Any]) -> Path:
-    arrow = pytest.importorskip("pyarrow", reason="pip install -r requirements-scale.txt")
+    arrow = pytest.importorskip("pyarrow", reason="pip install 'hwr[bulk]'")
     import pyarrow.parquet
 
     pyarrow.parquet.write_table(arrow.table(columns), path, row_group_size=100)
@@ -188,5 +188,5 @@ def test_without_pyarrow_the_remedy_is_told(
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     touch(tmp_path, "a.parquet")
     assert refused(tmp_path / "a.parquet") == (
-        "Parquet needs pyarrow; install it with: pip install -r requirements-scale.txt"
+        "Parquet needs pyarrow; install it with: pip install 'hwr[bulk]'"
     )

@@ -261,13 +261,13 @@ def test_ray_is_asked_for_where_it_is_missing(
     if find_spec("ray") is not None:
         pytest.skip("Ray is installed")
     assert main(["transcribe", str(pictures), "--out", str(tmp_path / "out"), "--ray"]) == 2
-    assert "pip install -r requirements-scale.txt" in capsys.readouterr().err
+    assert "pip install 'hwr[bulk]'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(
     find_spec("ray") is None,
-    reason="pip install -r requirements-scale.txt && pytest tests/test_transcription.py -k cluster",
+    reason="pip install 'hwr[bulk]' && pytest tests/test_transcription.py -k cluster",
 )
 def test_a_cluster_gives_the_same_rows(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -68,4 +68,4 @@ def test_a_failed_download_is_one_sentence(
     assert error.count("\n") == 1
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     assert main(["download"]) == 2
-    assert "requirements-kaggle.txt" in capsys.readouterr().err
+    assert "hwr[kaggle]" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import backends, several_hosts
 
-REMEDY = {"jax": "pip install -r requirements-jax.txt", "torch": "pip install torch"}
+REMEDY = {"jax": "pip install 'hwr[jax]'", "torch": "pip install torch"}
 
 
 def need(package: str) -> None:
