@@ -78,9 +78,9 @@ def test_language_model_and_calibration_are_made_by_one_command_each(
     (tmp_path / "names.txt").write_text("Anna\nLeo\n" * 40)
     language_model = tmp_path / "p.npz"
     names = f"{tmp_path / 'names.txt'}:0.5"
-    assert main(["language_model", "--names", names, "--out", str(language_model)]) == 0
+    assert main(["language-model", "--names", names, "--out", str(language_model)]) == 0
     assert "2 names, 0 rows left out" in capsys.readouterr().out
-    assert main(["language_model", "--names", f"{names}x", "--out", str(language_model)]) == 2
+    assert main(["language-model", "--names", f"{names}x", "--out", str(language_model)]) == 2
     assert "names.txt:0.5x'; check the path" in capsys.readouterr().err
     rows = [(f"{i}.png", ("ANNA", "LEO", "EVA")[i % 3]) for i in range(1300)]
     data = write_folder(tmp_path / "d", rows)
@@ -116,7 +116,7 @@ def test_read_finds_pictures_by_index(
     (row,) = json.loads(capsys.readouterr().out)
     assert row["file"] == str(data / "images" / f"{index}.png")
     assert main([*command, "99"]) == 2
-    assert "no picture with index 99; the train split has indices 1 to" in capsys.readouterr().err
+    assert "no picture with index 99; the train split has indices 2 to 4" in capsys.readouterr().err
 
 
 def files_that_are_no_pictures(folder: Path) -> list[Path]:
