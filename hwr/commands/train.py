@@ -60,7 +60,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--letters",
         metavar="BANK[:SHARE]",
-        help="letter bank (`python -m hwr letters`) to write new names with; SHARE of the "
+        help="letter bank (`hwr extract letters`) to write new names with; SHARE of the "
         "images (0.3)",
     )
     parser.add_argument(

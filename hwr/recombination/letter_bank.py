@@ -98,7 +98,7 @@ class LetterBank:
                 values: dict[str, Any] = {f.name: archive[f.name] for f in fields(cls)}
         except (OSError, KeyError, ValueError, EOFError) as error:
             raise ValueError(
-                f"{os.fspath(file)} is no letter bank; write one with `python -m hwr letters`."
+                f"{os.fspath(file)} is no letter bank; write one with `hwr extract letters`."
             ) from error
         values["height"] = int(values["height"])
         return cls(**values)

@@ -61,7 +61,7 @@ class RecombinedSource:
         if bank.height != spec.height:
             raise ValueError(
                 f"The letter bank was cut from pictures {bank.height} rows high, the model "
-                f"reads {spec.height}; cut it again with `python -m hwr letters`."
+                f"reads {spec.height}; cut it again with `hwr extract letters`."
             )
         self.bank, self.names, self.spec, self.own, self.empty = bank, names, spec, own, empty
         self._letters = _by_character(bank, bank.sources >= 0)

@@ -87,7 +87,7 @@ def _edit(folder: Path, **changes: object) -> None:
     ("changes", "message"),
     [
         ({"weights_sha256": "0"}, "was fitted to other weights; fit it again with `python -m hwr"),
-        ({"format": 1}, "has format 1, this program reads format 2"),
+        ({"format": 1}, "has format 1, this program reads format 3"),
         ({"confidence": {"name": [1]}}, "is damaged .Need a weight for each of"),
         ({"confidence": {"sure": 2}}, "is damaged .sure and cut must lie in"),
         ({"confidence": {"more": 2}}, "is damaged"),
@@ -161,3 +161,19 @@ def test_language_model_is_used_as_told_and_refused_for_another_alphabet() -> No
     assert strong.decode(logits, PAPER).text == "ABE"
     with pytest.raises(ValueError, match="The language model writes"):
         strong.decode(logits, PAPER, language_model=True)
+
+
+def test_parameters_of_the_format_before_are_read(tiny_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    evidence = {"temper": 0.25, "offset": -6.0, "growth": 0.5}
+    old = {
+        "name": [], "name_with_prior": [0.1, 0.2, 0.3, 0.4], "weight": 0.2, "reward": 0.3,
+        "prior": True, "evidence": evidence, "sure": 0.9, "cut": 0.5, "fitted_on": {},
+    }  # fmt: skip
+    weights = json.loads((folder / "config.json").read_text())["weights_sha256"]
+    values = {"format": 2, "weights_sha256": weights, "confidence": old}
+    (folder / "confidence.json").write_text(json.dumps(values))
+    parameters = load_parameters(folder)
+    assert parameters.name_with_language_model == (0.1, 0.2, 0.3, 0.4)
+    assert parameters.language_model is True
+    assert parameters.evidence == Evidence(temperature=4.0, offset=-6.0, growth=0.5)

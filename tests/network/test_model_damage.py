@@ -241,8 +241,8 @@ def without_a_shorter_context(file: Path) -> None:
 
 
 PRIORS: list[tuple[str, Damage, str]] = [
-    ("missing", lambda f: f.unlink(), r"There is no file .*language model\.npz"),
-    ("a folder", to_folder, r"There is no file .*language model\.npz"),
+    ("missing", lambda f: f.unlink(), r"There is no file .*language_model\.npz"),
+    ("a folder", to_folder, r"There is no file .*language_model\.npz"),
     ("empty", lambda f: put(f, b""), r"npz is damaged, no language model"),
     ("truncated", truncate, r"npz is damaged, no language model"),
     ("flipped", flip, r"npz is damaged, no language model"),
