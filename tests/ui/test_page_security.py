@@ -337,7 +337,7 @@ def test_a_path_outside_of_the_uploads_is_no_upload(site: Site) -> None:
         f"{site.uploads}/../secret.txt",
         "app.py",
     ]
-    number = site.events_of("lexicon-file")[0]["id"]
+    number = site.events_of("roster-file")[0]["id"]
     for path in paths:
         for extra in ({"meta": META}, {"meta": None}, {}, {"url": "x", "meta": META}):
             file = {"path": path, "orig_name": "a.png", **extra}
