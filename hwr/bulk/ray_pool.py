@@ -136,7 +136,7 @@ class _Actor:
 @contextmanager
 def _kit(model: Path) -> Iterator[Path]:
     """Give a folder with what the nodes need: this package, the language model and the model."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory(prefix="hwr-kit-") as name:
         kit = Path(name)
         shutil.copytree(package, kit / "hwr", ignore=shutil.ignore_patterns("__pycache__"))
