@@ -238,7 +238,9 @@ def _damage_named(file: Path) -> Iterator[None]:
 def csv_bytes(rows: Iterable[Row]) -> bytes:
     """Return rows as CSV in UTF-8; candidates and notes are JSON, what is missing is empty."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    # Lines end in CR LF (RFC 4180), csv's default. Before Python 3.13, csv quotes a CR or LF only
+    # where it is part of the line's end; with LF alone a name such as "Icon\r" would end its row.
+    writer = csv.writer(stream)
     writer.writerow(COLUMNS)
     for row in rows:
         candidates = [{"text": c.text, "probability": c.probability} for c in row.candidates]

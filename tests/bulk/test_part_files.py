@@ -74,6 +74,40 @@ def test_going_on(tmp_path: Path, format: Format) -> None:
     assert list(read_transcript(tmp_path)) == ROWS
 
 
+def test_any_name_comes_back(tmp_path: Path, format: Format) -> None:
+    names = [
+        "Icon\r",
+        "a\nb",
+        "a\r\nb",
+        "\r",
+        "\n",
+        'q"uote',
+        '"',
+        "com,ma",
+        " x ",
+        "'",
+        "a\tb",
+        "",
+    ]
+    rows = [Row(f"/scans/{n}{name}", name, error="no") for n, name in enumerate(names)]
+    with Transcript(tmp_path, {}, format=format) as opened:
+        opened.add(rows[:-1])
+    with Transcript(tmp_path, {}, format=format, resume=True) as opened:
+        assert opened.before == len(rows) - 1
+        opened.add(row for row in rows if opened.seen.add(row.source, row.entry))
+    assert list(read_transcript(tmp_path)) == rows
+
+
+def test_a_part_with_bare_newlines_goes_on(tmp_path: Path) -> None:
+    with Transcript(tmp_path, {}) as opened:
+        opened.add(ROWS)
+    part = tmp_path / "part-00000.csv"
+    part.write_bytes(part.read_bytes().replace(b"\r\n", b"\n"))  # as earlier versions wrote it
+    with Transcript(tmp_path, {}, resume=True) as opened:
+        assert opened.before == len(ROWS)
+    assert list(read_transcript(tmp_path)) == ROWS
+
+
 def test_an_error_leaves_the_rows_so_far(tmp_path: Path) -> None:
     def interrupted() -> None:
         with Transcript(tmp_path, {}) as opened:
