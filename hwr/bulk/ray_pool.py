@@ -33,6 +33,7 @@ from hwr.bulk.sources import list_entries
 from hwr.bulk.transcribe import group
 from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.decoding.language_model import LANGUAGE_MODEL
+from hwr.network.engine import chosen_engine
 from hwr.parallel import limit_cores
 
 #: Ends of its process that a unit survives, so that a picture at fault does not end them for ever.
@@ -70,6 +71,8 @@ def read_on_cluster(
     Raises:
         RayError: there is no such cluster.
     """
+    # Every node runs the engine that the transcript records, whatever is installed there.
+    engine = chosen_engine(settings.model, settings.engine)
     with _kit(settings.model) as kit, _connected(address, kit):
         count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         context = ray.data.DataContext.get_current()
@@ -95,7 +98,7 @@ def read_on_cluster(
             warnings.simplefilter("ignore", RayDeprecationWarning)
             rows = units.map_batches(
                 _Actor,
-                fn_constructor_args=(replace(settings, model=Path("model")),),
+                fn_constructor_args=(replace(settings, model=Path("model"), engine=engine),),
                 batch_size=1,
                 num_cpus=1,
                 compute=ray.data.ActorPoolStrategy(

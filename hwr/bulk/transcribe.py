@@ -21,6 +21,7 @@ from hwr.bulk.process_pool import read_units
 from hwr.bulk.sources import Entry, SourceError, check_sources, count_entries, list_entries
 from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.decoding.confidence import CONFIDENCE
+from hwr.network.engine import chosen_engine
 from hwr.network.model_folder import CONFIG
 from hwr.parallel import usable_cores
 
@@ -161,7 +162,14 @@ def group(entries: Iterable[Entry], workers: int = 1) -> Iterator[list[Entry]]:
 
 
 def facts(settings: Settings) -> dict[str, Any]:
-    """Return what rows depend on, such that a transcript is not continued with another model."""
+    """Return what rows depend on; a transcript is resumed only with equal facts.
+
+    The digest of the model covers the sha256 of each engine's file, which config.json holds
+    and loading checks.
+
+    Raises:
+        ValueError: there is no such engine.
+    """
     digest = hashlib.sha256()
     for name in (CONFIG, CONFIDENCE):
         file = settings.model / name
@@ -171,7 +179,7 @@ def facts(settings: Settings) -> dict[str, Any]:
         lexicon = hashlib.sha256("\n".join(settings.lexicon).encode()).hexdigest()[:16]
     return {
         "model": digest.hexdigest()[:16],
-        "engine": settings.engine or "onnx",
+        "engine": chosen_engine(settings.model, settings.engine),
         "lexicon": lexicon,
         "language_model": settings.language_model,
         "tta": settings.tta,

@@ -107,23 +107,36 @@ class KerasEngine:
             return np.asarray(self._model.predict_on_batch(images[..., None].astype(np.float32)))
 
 
+def chosen_engine(folder: Path, name: str | None = None) -> str:
+    """Return the name of the engine that reads with a model folder.
+
+    Args:
+        name: one of ENGINES; by default the first of DEFAULTS whose file is there, if ONNX
+            Runtime is installed, else Keras.
+
+    Raises:
+        ValueError: there is no such engine.
+    """
+    if name not in (None, *ENGINES):
+        raise ValueError(f"An engine is one of {', '.join(ENGINES)}. Received: {name!r}")
+    if name is not None:
+        return name
+    there = [engine for engine in DEFAULTS if (folder / ONNX_FILES[engine]).is_file()]
+    return there[0] if there and find_spec("onnxruntime") is not None else "keras"
+
+
 def load_engine(folder: Path, name: str | None = None) -> tuple[Spec, Engine]:
     """Return the spec and the engine of a model folder.
 
     Args:
-        name: one of ENGINES; by default the first of DEFAULTS whose file is there, on ONNX
-            Runtime, and Keras where there is none.
+        name: see `chosen_engine`.
 
     Raises:
         ValueError: there is no such engine.
         ModelFolderError: see `hwr.network.model_folder.load_spec`; or the engine's file is missing
             or damaged.
     """
-    if name not in (None, *ENGINES):
-        raise ValueError(f"An engine is one of {', '.join(ENGINES)}. Received: {name!r}")
-    if name is None:
-        there = [name for name in DEFAULTS if (folder / ONNX_FILES[name]).is_file()]
-        name = there[0] if there and find_spec("onnxruntime") is not None else "keras"
+    name = chosen_engine(folder, name)
     if name == "keras":
         spec, model = load_model(folder)
         return spec, KerasEngine(model)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,13 +21,15 @@ from hwr.bulk import transcribe as transcription
 from hwr.bulk.digest_set import Seen
 from hwr.bulk.part_files import Row, Transcript, find_parts, read_transcript
 from hwr.bulk.sources import Entry, SourceError, list_entries
-from hwr.bulk.transcribe import Progress, group, transcribe
+from hwr.bulk.transcribe import Progress, facts, group, transcribe
 from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.cli import main
 from hwr.commands.transcribe import describe, duration
+from hwr.decoding.language_model import LANGUAGE_MODEL
 from hwr.decoding.lexicon import LexiconError
 from hwr.defaults import MODEL
-from hwr.network.model_folder import ModelFolderError
+from hwr.network.engine import ENGINES
+from hwr.network.model_folder import CONFIG, ModelFolderError
 from hwr.recognizer import Recognizer
 
 SETTINGS = Settings(MODEL)
@@ -106,6 +109,23 @@ def test_going_on_reads_what_has_no_row(pictures: Path, tmp_path: Path) -> None:
     rows = list(read_transcript(tmp_path / "out"))
     assert rows[:6] == first
     assert rows[6].source == str(pictures / "a.png")
+
+
+def test_facts_name_the_engine_that_reads_and_cover_its_file(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(MODEL, folder)
+    default = facts(Settings(folder))
+    assert default == facts(Settings(folder, "int8"))
+    assert [facts(Settings(folder, name))["engine"] for name in ENGINES] == list(ENGINES)
+    config = folder / CONFIG
+    written = json.loads(config.read_text(encoding="utf-8"))
+    for key in ("weights_sha256", "onnx_sha256", "int8_sha256"):
+        config.write_text(json.dumps(written | {key: "0" * 64}, indent=2) + "\n", encoding="utf-8")
+        assert facts(Settings(folder))["model"] != default["model"]
+    (folder / "model.int8.onnx").unlink()
+    assert facts(Settings(folder))["engine"] == "onnx"
+    with pytest.raises(ValueError, match=r"^An engine is one of .* Received: 'tpu'$"):
+        facts(Settings(folder, "tpu"))
 
 
 def test_an_interrupt_keeps_what_was_read(pictures: Path, tmp_path: Path) -> None:
@@ -205,7 +225,10 @@ def test_the_command_reads_with_processes(
     assert "go on with them by --resume" in capsys.readouterr().err
     assert main([*command, "--resume"]) == 0
     assert capsys.readouterr().out.startswith(f"0 pictures into {out}, 0 of them could not be read")
-    assert main([*command, "--resume", "--engine", "int8"]) == 2
+    assert main([*command, "--resume", "--engine", "int8"]) == 0  # the engine by default
+    capsys.readouterr()
+    assert main([*command, "--resume", "--engine", "onnx"]) == 2
+    assert "another engine (engine int8 instead of onnx)" in capsys.readouterr().err
     assert main([*command, "--resume", "--workers", "0"]) == 2
     assert "--workers is at least 1. Received: 0" in capsys.readouterr().err
 
@@ -265,9 +288,20 @@ def test_ray_is_asked_for_where_it_is_missing(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.skipif(find_spec("ray") is None, reason="pip install 'hwr[bulk]'")
+def test_nodes_of_a_cluster_get_the_whole_package_and_the_model() -> None:
+    from hwr.bulk.ray_pool import _kit
+
+    with _kit(MODEL) as kit:
+        for name in ("recognizer.py", "bulk/ray_pool.py", "network/engine.py"):
+            assert (kit / "hwr" / name).is_file(), name
+        assert (kit / "assets" / LANGUAGE_MODEL.name).is_file()
+        assert (kit / "model" / CONFIG).is_file()
+
+
 @pytest.mark.skipif(
     find_spec("ray") is None,
-    reason="pip install 'hwr[bulk]' && pytest tests/test_transcription.py -k cluster",
+    reason="pip install 'hwr[bulk]' && pytest tests/bulk -k cluster",
 )
 def test_a_cluster_gives_the_same_rows(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
