@@ -1,1 +1,1 @@
-"""Any number of images, read in parallel into part files."""
+"""Bulk reading: any number of images, in parallel, into part files."""

@@ -1,4 +1,4 @@
-"""The seen: which pictures were met already, in 16 bytes each."""
+"""Set of 16-byte image digests."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import hashlib
 
 import numpy as np
 
-#: Bytes of a digest. With 16, two of a billion pictures share one with a chance below 1e-20.
+#: Bytes of a digest: among a billion images, two share one with a probability below 1e-20.
 SIZE = 16
 
-#: Digests kept in a set, which takes five times the memory, before they are sorted in.
+#: Digests kept in a Python set, of five times the memory, before they are merged into the array.
 RECENT = 65_536
 
 
 class Seen:
-    """A set of pictures, each known by its source and its entry, that fits a million in 16 MB."""
+    """Images known by source and entry; a million take 16 MB."""
 
     def __init__(self) -> None:
         self._sorted = np.zeros(0, f"S{SIZE}")
@@ -24,13 +24,13 @@ class Seen:
         return len(self._sorted) + len(self._recent)
 
     def add(self, source: str, entry: str) -> bool:
-        """Add a picture; return False where it is there already."""
+        """Add an image; return whether it was new."""
         key = f"{source}\0{entry}".encode("utf-8", "surrogatepass")
         digest = hashlib.blake2b(key, digest_size=SIZE).digest()
         if digest in self._recent:
             return False
         at = int(self._sorted.searchsorted(np.bytes_(digest)))
-        # NumPy drops zeros at the end of what it gives back.
+        # NumPy strips trailing zeros from the values that it returns.
         if at < len(self._sorted) and self._sorted[at].ljust(SIZE, b"\0") == digest:
             return False
         self._recent.add(digest)

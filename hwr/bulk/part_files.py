@@ -1,4 +1,4 @@
-"""The transcript: the rows of a bulk transcription, in part files that are whole or not there."""
+"""Transcript: the rows of a bulk transcription, in part files that are written atomically."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from hwr.image import ImageError
 from hwr.letter import Candidate
 from hwr.reading import Reading
 
-if sys.platform != "win32":  # where nothing stops a second run
+if sys.platform != "win32":  # which has no lock against a second run
     import fcntl
 
 Format = Literal["csv", "parquet"]
 
-#: Rows of a part: at a hundred pictures a second and core, the work of less than two minutes.
+#: Rows of a part: less than two minutes of work at 100 images a second and core.
 PART = 10_000
 
 _LOCK = ".lock"
@@ -34,23 +34,23 @@ _NAME = re.compile(r"part-(\d{5,})\.(csv|parquet)")
 
 
 class TranscriptError(ValueError):
-    """A folder cannot be written to as asked; the message says why in one sentence."""
+    """A folder cannot be written to, or a part is damaged; the message says why."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One picture and what it says.
+    """The reading of one image.
 
     Attributes:
         source: absolute path of the file, archive or table.
         entry: the path in the archive or the row of the table; empty for a file.
-        text: the name; empty where nothing is written, None where it cannot be read.
-        confidence: that `text` is right, 0..1, four digits; None where there is none.
+        text: the name; empty if nothing is written, None if the image cannot be read.
+        confidence: probability that `text` is right, 0..1, four digits, or None.
         verdict: see `hwr.reading.Reading`.
-        candidates: the likeliest texts, best first, probabilities with four digits.
+        candidates: the most probable texts, best first, probabilities with four digits.
         absent: with a lexicon, the probability that the name is not on it.
         notes: remarks on the file.
-        error: why it cannot be read, or None.
+        error: why the image cannot be read, or None.
     """
 
     source: str
@@ -65,7 +65,7 @@ class Row:
 
     @classmethod
     def of(cls, entry: Entry, result: Reading | ImageError | str) -> Row:
-        """Return the row of a picture that was read, or that could not be."""
+        """Return the row of an image, with its reading or an error."""
         if not isinstance(result, Reading):
             return cls(entry.source, entry.entry, error=str(result))
         return cls(
@@ -86,12 +86,12 @@ COLUMNS = tuple(field.name for field in fields(Row))
 class Transcript:
     """The part files of a folder, `part-00000.csv` and so on; a context manager.
 
-    On leaving it, by an error or an interrupt too, the rows so far become a last, shorter part.
+    On exit, also by an exception, the remaining rows are written as a shorter part.
 
     Attributes:
-        seen: the pictures that the parts hold.
-        before: how many rows were there when it was opened.
-        written: how many rows were written since.
+        seen: the images that the parts hold.
+        before: rows in the folder when it was opened.
+        written: rows written since.
     """
 
     def __init__(
@@ -103,15 +103,15 @@ class Transcript:
         resume: bool = False,
         part: int = PART,
     ) -> None:
-        """Open a folder, new or empty, or with `resume` one that an earlier run wrote.
+        """Open a new or empty folder or, with `resume`, that of an earlier run.
 
         Args:
-            facts: what rows depend on; an earlier run must have had the same.
+            facts: what rows depend on; those of an earlier run must be equal.
 
         Raises:
-            TranscriptError: it holds parts and `resume` is not set, or the earlier run was made
-                with something else, or goes on.
-            hwr.bulk.sources.SourceError: Parquet is asked for and pyarrow is not there.
+            TranscriptError: the folder holds parts and `resume` is not set, its facts differ, or
+                another run writes into it.
+            hwr.bulk.sources.SourceError: `format` is Parquet and pyarrow is not installed.
         """
         if part < 1:
             raise TranscriptError(f"A part has at least 1 row. Received: {part}")
@@ -149,26 +149,26 @@ class Transcript:
             self._unlock()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Add rows; each time that a part is full, it is written."""
+        """Add rows; write each part as soon as it is full."""
         for row in rows:
             self._rows.append(row)
             if len(self._rows) >= self._part:
                 self.flush()
 
     def flush(self) -> None:
-        """Write the rows so far as a part."""
+        """Write the pending rows as a part."""
         if not self._rows:
             return
         file = self._folder / f"part-{self._number:05d}.{self._format}"
         data = parquet_bytes(self._rows) if self._format == "parquet" else csv_bytes(self._rows)
         write_bytes(file, data)
-        # In this order an interrupt in between writes no row twice.
+        # Rows are cleared before the number goes up: an interrupt in between writes none twice.
         self.written, self._rows = self.written + len(self._rows), []
         self._number += 1
 
     def _open(self, parts: list[Path], facts: dict[str, Any], resume: bool) -> None:
         for file in self._folder.glob(".part-*"):
-            file.unlink()  # of a run that was killed while it wrote
+            file.unlink()  # temporary file of a killed run
         if parts and not resume:
             raise TranscriptError(
                 f"{self._folder.name!r} holds {len(parts)} part files already; go on with them by "
@@ -188,7 +188,7 @@ class Transcript:
 
 
 def find_parts(folder: Path) -> list[Path]:
-    """Return the part files of a folder, in the order in which they were written."""
+    """Return the part files of a folder in the order of writing."""
     return sorted((f for f in folder.iterdir() if _NAME.fullmatch(f.name)), key=_number)
 
 
@@ -206,17 +206,17 @@ def read_part(file: Path) -> Iterator[Row]:
     """Yield the rows of one part file.
 
     Raises:
-        TranscriptError: it is damaged.
+        TranscriptError: the file is damaged.
     """
     with _damage_named(file):
         yield from _parquet_rows(file) if file.suffix == ".parquet" else _csv_rows(file)
 
 
 def read_keys(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield source and entry of each row of one part file, six times as fast as its rows.
+    """Yield (source, entry) of each row of one part file, six times as fast as `read_part`.
 
     Raises:
-        TranscriptError: it is damaged.
+        TranscriptError: the file is damaged.
     """
     with _damage_named(file):
         yield from _parquet_keys(file) if file.suffix == ".parquet" else _csv_keys(file)
@@ -236,7 +236,7 @@ def _damage_named(file: Path) -> Iterator[None]:
 
 
 def csv_bytes(rows: Iterable[Row]) -> bytes:
-    """Return rows as CSV in UTF-8; candidates and notes are JSON, what is missing is empty."""
+    """Return rows as CSV in UTF-8; candidates and notes are JSON, missing values are empty."""
     stream = io.StringIO()
     # Lines end in CR LF (RFC 4180), csv's default. Before Python 3.13, csv quotes a CR or LF only
     # where it is part of the line's end; with LF alone a name such as "Icon\r" would end its row.
@@ -360,7 +360,7 @@ def _number(file: Path) -> int:
 
 
 def _lock(folder: Path) -> IO[bytes] | None:
-    """Return a file that is locked until it is closed or this process ends, however it ends."""
+    """Return a file that is locked until it is closed or this process ends."""
     if sys.platform == "win32":
         return None
     file = (folder / _LOCK).open("wb")
@@ -381,8 +381,8 @@ def _compare(name: str, note: Path, facts: dict[str, Any]) -> None:
     except (ValueError, AttributeError) as error:
         raise TranscriptError(f"{name}/{OUTPUT} is damaged: {error}") from error
     if other:
-        told = ", ".join(f"{key} {before.get(key)} instead of {facts[key]}" for key in other)
+        differences = ", ".join(f"{key} {before.get(key)} instead of {facts[key]}" for key in other)
         raise TranscriptError(
-            f"The rows in {name!r} were made with another {' and '.join(other)} ({told}); "
+            f"The rows in {name!r} were made with another {' and '.join(other)} ({differences}); "
             "name another folder, or go on as it was begun."
         )

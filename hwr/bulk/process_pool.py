@@ -1,7 +1,7 @@
-"""The workers: processes that each turn units of pictures into rows.
+"""Pool of processes that read units of images into rows.
 
-Processes, since decoding is Python, of which the threads of one process run one at a time.
-Each has one unit at once, so that it is known whose pictures a process took with it that ended.
+Processes, since decoding holds the GIL. Each has a pipe of its own and one unit at a time, so that
+the images of a process that died are known.
 """
 
 from __future__ import annotations
@@ -22,32 +22,31 @@ from hwr.parallel import limit_cores, prefetch, start
 
 ReadUnit = Callable[[Sequence[Entry]], list[Row]]
 
-#: Makes a reader in the process that uses it; must be picklable, as functools.partial is.
+#: Makes a reader in the process that uses it; picklable, such as a functools.partial.
 MakeReader = Callable[[], ReadUnit]
 
-#: Processes for each worker that may end with no unit read in between.
+#: Deaths per worker, with no unit read in between, after which the run fails.
 DEATHS = 5
 
 
 class WorkerError(RuntimeError):
-    """The processes end again and again without reading anything."""
+    """Processes die again and again without reading anything."""
 
 
 def read_units(
     units: Iterable[Sequence[Entry]], make: MakeReader, count: int
 ) -> Generator[list[Row], None, None]:
-    """Yield the rows of each unit, in the order in which they are done.
+    """Yield the rows of each unit, in the order of completion.
 
-    Units are listed ahead in a thread, two for each worker. A unit whose process ends is read
-    again by a new one, then in halves; a single picture whose process ends twice becomes a row
-    with an error.
+    A thread lists units ahead, two for each worker. A unit whose process dies is read again by a
+    new one, then in halves; an image whose process dies twice becomes a row with an error.
 
     Raises:
-        WorkerError: the processes end again and again.
+        WorkerError: processes die again and again.
         Exception: whatever `make` or the listing raises.
     """
     with closing(prefetch(units, 2 * count)) as listed:
-        # No more processes than there are units, and all started before one waits for its pictures.
+        # No more processes than units; all are started before the first one waits for its images.
         first = list(islice(listed, count))
         crew = [_Worker(make) for _ in first]
         try:
@@ -63,7 +62,7 @@ class _Unit:
     deaths: int = 0
 
     def after_death(self) -> list[_Unit]:
-        """Return what to read now that a process ended over this unit; nothing to give up."""
+        """Return the units to read after a process died over this one; none to give up."""
         if not self.deaths:
             return [_Unit(self.entries, 1)]
         half = len(self.entries) // 2
@@ -108,7 +107,7 @@ def _run(
             crew.append(_Worker(make))
             rest = unit.after_death()
             if not rest:
-                deaths = 0  # the picture was at fault
+                deaths = 0  # the image was the cause
                 yield [
                     Row.of(entry, f"The process that read it ended twice (exit code {code}).")
                     for entry in unit.entries
@@ -125,7 +124,7 @@ class _Worker:
     """One process and the pipe to it."""
 
     def __init__(self, make: MakeReader) -> None:
-        # Not forked: neither TensorFlow nor threads survive that.
+        # Not fork, which is unsafe with TensorFlow and with threads.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.unit: _Unit | None = None
@@ -135,11 +134,11 @@ class _Worker:
 
     def give(self, unit: _Unit) -> None:
         self.unit = unit
-        with suppress(OSError):  # it has ended, which `take` finds
+        with suppress(OSError):  # the process has died, which `take` finds
             self.connection.send(list(unit.entries))
 
     def take(self) -> list[Row] | BaseException | None:
-        """Return the rows or the error that the process sent, or None where it has ended."""
+        """Return the rows or the error that the process sent, or None if it has died."""
         try:
             answer: list[Row] | BaseException = self.connection.recv()
         except (EOFError, OSError):
@@ -162,7 +161,7 @@ class _Worker:
 
 
 def _work(connection: Connection[Any, Any], make: MakeReader) -> None:
-    """Read units until the pipe is closed, by the end of the other process too."""
+    """Read units until the pipe is closed or the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     limit_cores(1)
     read: ReadUnit | None = None
@@ -181,4 +180,4 @@ def _work(connection: Connection[Any, Any], make: MakeReader) -> None:
             except Exception as raised:
                 connection.send(raised)
     except (EOFError, OSError):
-        return  # nobody listens any more
+        return  # the parent has closed the pipe

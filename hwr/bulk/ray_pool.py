@@ -1,7 +1,7 @@
-"""The Ray transcription: pictures read by a pool of actors on a cluster, by Ray Data.
+"""Reading by a pool of actors on a Ray cluster, with Ray Data.
 
-One task lists the sources and streams units of pictures, only as fast as the actors take them;
-each actor holds one recognizer. What a process takes with it that ends, Ray does again.
+One task lists the sources and streams units of images as fast as the actors take them; each actor
+holds one recognizer. Ray repeats the work of processes that die.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-# Nothing about a run is told to anyone.
+# No usage statistics are sent.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
@@ -36,17 +36,17 @@ from hwr.decoding.language_model import LANGUAGE_MODEL
 from hwr.network.engine import chosen_engine
 from hwr.parallel import limit_cores
 
-#: Ends of its process that a unit survives, so that a picture at fault does not end them for ever.
+#: Retries of a unit whose process dies; limited, since an image may be the cause.
 RETRIES = 5
 
-#: Units that wait at an actor, so that it has work while rows travel.
+#: Units queued at an actor, so that it has work while rows are sent.
 WAITING = 2
 
 Batch = dict[str, Any]
 
 
 class RayError(ValueError):
-    """The cluster cannot be used; the message says why in one sentence."""
+    """The cluster cannot be used; the message says why."""
 
 
 def read_on_cluster(
@@ -60,13 +60,13 @@ def read_on_cluster(
 ) -> Generator[list[Row], None, None]:
     """Yield rows that actors of a Ray cluster read, in any order.
 
-    The sources must lie under the same paths on every node. This package and the model are sent
-    to the nodes; what requirements.txt names for reading must be installed there.
+    The sources must have the same paths on every node. This package and the model are sent to the
+    nodes; the packages that reading requires must be installed there.
 
     Args:
-        address: of the cluster; by default $RAY_ADDRESS, else the cluster of this machine, which
-            is started if need be.
-        workers: actors, of one core each; by default as many as the cluster has cores.
+        address: of the cluster; by default $RAY_ADDRESS, else a cluster of this machine, which
+            is started if there is none.
+        workers: actors of one core each; by default one for each core of the cluster.
 
     Raises:
         RayError: there is no such cluster.
@@ -86,15 +86,15 @@ def read_on_cluster(
             fn_kwargs={
                 "sources": listed,
                 "column": column,
-                # In a list it stays a reference, which is sent once.
+                # In a list it stays a reference, so that it is sent once.
                 "seen": [ray.put(seen)],
                 "workers": count,
             },
             batch_size=1,
-            num_cpus=0,  # the actors have all cores
+            num_cpus=0,  # all cores are for the actors
         )
         with warnings.catch_warnings():
-            # Ray 2.64 takes this argument away and names no other, see pyproject.toml.
+            # Ray 2.64 removes this argument without a replacement, see pyproject.toml.
             warnings.simplefilter("ignore", RayDeprecationWarning)
             rows = units.map_batches(
                 _Actor,
@@ -107,7 +107,7 @@ def read_on_cluster(
                 ray_remote_args_fn=_remote_args,
             )
         for batch in rows.iter_batches(batch_size=None, prefetch_batches=WAITING):
-            # Where nothing is left to read, a batch comes without columns.
+            # With nothing left to read, a batch has no columns.
             for data in batch.get("rows", ()):
                 yield pickle.loads(data)
 
@@ -115,7 +115,7 @@ def read_on_cluster(
 def _list_units(
     _: Batch, sources: Sequence[str], column: str | None, seen: list[Any], workers: int
 ) -> Iterator[Batch]:
-    """Yield one unit of entries after the other; again from the start if the process ends."""
+    """Yield units of entries; Ray starts it anew if the process dies."""
     met: Seen = ray.get(seen[0])
     for unit in group(list_entries(sources, column, met.add), workers):
         yield {"unit": [pickle.dumps(unit)]}
@@ -138,7 +138,7 @@ class _Actor:
 
 @contextmanager
 def _kit(model: Path) -> Iterator[Path]:
-    """Give a folder with what the nodes need: this package, the language model and the model."""
+    """Yield a temporary folder of this package, the language model and the model."""
     package = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory(prefix="hwr-kit-") as name:
         kit = Path(name)
@@ -167,11 +167,11 @@ def _connected(address: str | None, kit: Path) -> Iterator[None]:
             f"cannot be used: {str(error).splitlines()[0]}"
         ) from error
     if threading.current_thread() is threading.main_thread():
-        # Ray ends the process at once on SIGTERM, with rows that are not written.
+        # Ray's handler of SIGTERM ends the process at once and loses pending rows.
         signal.signal(signal.SIGTERM, asked)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
-        # What Ray says about lost processes does not belong among the answers.
+        # Ray prints messages on lost processes; stdout is for the result.
         with redirect_stdout(sys.stderr):
             yield
     finally:

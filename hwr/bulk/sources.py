@@ -1,7 +1,7 @@
-"""The sources: the pictures of folders, patterns, tables, archives and Parquet files, one by one.
+"""Listing of the images in folders, patterns, tables, archives and Parquet files.
 
-Listing is lazy: of a folder the names of one directory are held at a time, of an archive or a
-Parquet file one picture.
+Listing is lazy: in memory are the names of one directory, one image of an archive, or a small
+batch of a Parquet file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from hwr.bulk.zip_archive import PICTURES, ArchiveError, Member, list_members, read_members
 
-#: Names of the column of a CSV file that holds paths; else the first column does.
+#: Names of the column of paths in a CSV file; by default the first column.
 PATHS = ("path", "file", "filename")
 
 TABLE, ARCHIVE, PARQUET = ".csv", ".zip", (".parquet", ".pq")
@@ -25,10 +25,10 @@ TABLE, ARCHIVE, PARQUET = ".csv", ".zip", (".parquet", ".pq")
 #: Rows of a Parquet file that are decoded together.
 BATCH = 64
 
-#: Bytes of a Parquet file read at a time; without, a column of a row group is read as a whole.
+#: Bytes of a Parquet file read at a time; else the whole column of a row group is read.
 BUFFER = 1 << 20
 
-#: The file that marks a folder as the output of a transcription, which is no source.
+#: The file that marks a folder as output of a transcription; such folders are skipped.
 OUTPUT = "transcription.json"
 
 Kind = Literal["picture", "archive", "parquet", "problem"]
@@ -36,18 +36,18 @@ Wanted = Callable[[str, str], bool]
 
 
 class SourceError(ValueError):
-    """A source cannot be listed; the message says why in one sentence."""
+    """A source cannot be listed; the message says why."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture to transcribe; `source` and `entry` together are its name.
+    """One image to transcribe, identified by `source` and `entry`.
 
     Attributes:
-        source: absolute path of the file, archive or table; bytes that are no UTF-8 escaped.
+        source: absolute path of the file, archive or table; see `printable`.
         entry: the path in the archive, or the row of the table, from 0; empty for a file.
-        content: the file's path, or the encoded picture; None where there is a problem.
-        problem: why it cannot be read, as far as listing tells, or None.
+        content: the file's path, or the encoded image; None if there is a problem.
+        problem: why it cannot be read, as far as known from listing, or None.
     """
 
     source: str
@@ -57,10 +57,10 @@ class Entry:
 
 
 def check_sources(sources: Sequence[str], column: str | None = None) -> None:
-    """Refuse at once what could only fail later.
+    """Check that sources can be listed.
 
     Raises:
-        SourceError: a source is not there, or is a table or archive that cannot be used.
+        SourceError: a source does not exist, or is a table or archive that cannot be used.
     """
     for source in sources:
         path = Path(source)
@@ -84,16 +84,15 @@ def check_sources(sources: Sequence[str], column: str | None = None) -> None:
 def list_entries(
     sources: Sequence[str], column: str | None = None, wanted: Wanted = lambda source, entry: True
 ) -> Iterator[Entry]:
-    """Yield the pictures of `sources`, always in the same order.
+    """Yield the images of `sources`, always in the same order.
 
-    A folder is searched with the folders in it, by name, for pictures, ZIP archives and Parquet
-    files; hidden ones, links to folders, other files and the output of transcriptions are passed
-    over. Paths of a CSV file are
-    relative to its folder. What cannot be listed is yielded with its problem.
+    Folders are searched recursively, in order of names, for images, ZIP archives and Parquet
+    files; hidden files, links to folders and output of transcriptions are skipped. Paths in a CSV
+    file are relative to its folder. What cannot be listed is yielded with its problem.
 
     Args:
-        column: of CSV files, with paths, or of Parquet files, with encoded pictures.
-        wanted: asked with source and entry before a picture is loaded.
+        column: of paths in CSV files, or of encoded images in Parquet files.
+        wanted: called with source and entry before an image is loaded.
 
     Raises:
         SourceError: see `check_sources`.
@@ -109,9 +108,9 @@ def list_entries(
 
 
 def count_entries(sources: Sequence[str], column: str | None = None) -> Iterator[int]:
-    """Yield how many pictures `list_entries` comes to in each file, without loading them."""
+    """Yield the number of images that `list_entries` yields for each file, without loading them."""
     for kind, path, _ in _files(sources, column):
-        count = 1  # a file, or the problem with it
+        count = 1  # an image, or a problem
         if kind == "archive":
             with suppress(ArchiveError, OSError):
                 count = len(list_members(Path(path)))
@@ -122,7 +121,7 @@ def count_entries(sources: Sequence[str], column: str | None = None) -> Iterator
 
 
 def printable(path: str) -> str:
-    """Return a path as a text that UTF-8 can write; it says the same of the same path."""
+    """Return a path as text that can be encoded; bytes that are not UTF-8 are escaped."""
     return path.encode("utf-8", "backslashreplace").decode()
 
 
@@ -135,7 +134,7 @@ def _files(sources: Sequence[str], column: str | None) -> Iterator[tuple[Kind, s
         if os.path.isdir(source):
             yield from _walk(os.path.abspath(source))
         elif not os.path.exists(source) and _is_pattern(source):
-            # Two stars come to what is in a folder by themselves.
+            # A pattern with ** matches what is in the folders, too.
             deep = "**" in source
             for path in sorted(glob.iglob(source, recursive=True)):
                 if not os.path.isdir(path):
@@ -188,7 +187,7 @@ def _table_paths(table: str, column: str | None) -> Iterator[str]:
     """Yield the absolute paths that a CSV file lists."""
     name, folder = os.path.basename(table), os.path.dirname(os.path.abspath(table))
     try:
-        # A path that is no UTF-8 comes back as the bytes it was.
+        # Bytes of a path that are not UTF-8 are kept.
         with open(table, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             rows = csv.reader(file, strict=True)
             first = next(rows, [])
@@ -235,7 +234,7 @@ def _archive_entries(path: str, source: str, wanted: Wanted) -> Iterator[Entry]:
     chosen: list[tuple[str, Member]] = []
     names: set[str] = set()
     for member in members:
-        # An archive may hold a name twice; both are pictures of their own.
+        # An archive may hold a name twice, for different images.
         name = printable(member.name)
         name = name if name not in names else f"{name} ({member.place})"
         names.add(name)
@@ -249,7 +248,7 @@ def _archive_entries(path: str, source: str, wanted: Wanted) -> Iterator[Entry]:
                 yield Entry(source, name, problem=str(content))
             else:
                 yield Entry(source, name, content)
-    except ArchiveError as error:  # it vanished since it was listed
+    except ArchiveError as error:  # it was removed since it was listed
         for name, _ in chosen[done:]:
             yield Entry(source, name, problem=str(error))
 
@@ -284,10 +283,10 @@ def _open_parquet(path: str) -> Any:
 
 
 def _picture_column(path: str, column: str | None) -> tuple[str, bool]:
-    """Return which column holds pictures, and whether it is a struct with `bytes` among others.
+    """Return the column of images, and whether it is a struct with a field `bytes`.
 
     Raises:
-        SourceError: there is none, or several, or not the one that was asked for.
+        SourceError: there is none, there are several, or `column` is missing.
     """
     arrow = import_pyarrow()
     with _open_parquet(path) as file:
@@ -325,7 +324,7 @@ def _parquet_entries(path: str, source: str, column: str | None, wanted: Wanted)
                         problem = None if data else "The row holds no picture."
                         yield Entry(source, entry, data or None, problem)
     except (SourceError, arrow.ArrowException, OSError) as error:
-        # What follows cannot be told from what was there, so it is one problem.
+        # The number of rows that follow is not known, so they are one problem.
         entry = str(number) if number else ""
         if wanted(source, entry):
             yield Entry(source, entry, problem=str(error).splitlines()[0])

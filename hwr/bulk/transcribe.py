@@ -1,4 +1,4 @@
-"""The transcription: every picture of some sources read into a transcript.
+"""Bulk transcription of sources into a transcript.
 
 list_entries -> units -> workers, or a cluster -> Transcript
 """
@@ -25,30 +25,30 @@ from hwr.network.engine import chosen_engine
 from hwr.network.model_folder import CONFIG
 from hwr.parallel import usable_cores
 
-#: Pictures that one process reads together. With 16 a picture took 6 to 10 % more processor time,
-#: with 64 or 256 as much within 5 %; fewer units are less to do for a cluster.
+#: Images that one process reads together. With 16, an image took 6 to 10 % more processor time,
+#: with 64 or 256 the same within 5 %; fewer units are less overhead on a cluster.
 UNIT = 128
 
-#: Pictures of the first units, so that few pictures keep all processes busy, too.
+#: Images of the first units: small, so that a few images keep all processes busy.
 FIRST = 16
 
-#: Bytes of pictures that are sent to a process together.
+#: Bytes of images that are sent to a process together.
 UNIT_BYTES = 16 << 20
 
-#: Yields the rows of all pictures of sources that were not seen, in any order.
+#: Yields the rows of all images of sources that are not in the set, in any order.
 ReadAll = Callable[[Sequence[str], str | None, Seen], Generator[list[Row], None, None]]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a transcription is.
+    """Progress of a transcription.
 
     Attributes:
         read: rows of this run.
-        failed: those among them with an error.
-        before: rows that earlier runs wrote.
-        total: pictures of the sources, or None while they are being counted.
-        seconds: since the first rows were on their way.
+        failed: how many of them have an error.
+        before: rows of earlier runs.
+        total: images of the sources, or None until they are counted.
+        seconds: since reading began.
     """
 
     read: int = 0
@@ -59,12 +59,12 @@ class Progress:
 
     @property
     def speed(self) -> float:
-        """Pictures a second."""
+        """Images a second."""
         return self.read / self.seconds if self.seconds else 0.0
 
     @property
     def remaining(self) -> float | None:
-        """Seconds that the rest takes at the speed so far, or None while that is unknown."""
+        """Seconds left at the speed so far, or None while unknown."""
         if self.total is None or not self.speed:
             return None
         return max(0, self.total - self.before - self.read) / self.speed
@@ -82,27 +82,27 @@ def transcribe(
     read_all: ReadAll | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
-    """Read every picture of `sources` once into part files of `folder`.
+    """Read every image of `sources` once into part files of `folder`.
 
-    What is read is written, however the run ends, but for the rows of an unfinished part where
-    the process is killed; with `resume` the next run reads what has no row yet. A picture listed
-    twice has one row.
+    All rows are written when the run ends, also by an error or interrupt; a killed process loses
+    those of the unfinished part. With `resume`, only images without a row are read. An image that
+    is listed twice has one row.
 
     Args:
         column, resume, format, part: see `hwr.bulk.sources.list_entries`,
             `hwr.bulk.part_files.Transcript`.
-        read_all: how to read; by default in one process for each core.
-        report: called whenever rows came in.
+        read_all: reads the images; by default `read_locally`.
+        report: called after each unit.
 
     Raises:
-        hwr.bulk.sources.SourceError: a source cannot be listed, or there is no picture.
-        hwr.bulk.part_files.TranscriptError: the folder cannot be written to as asked.
+        hwr.bulk.sources.SourceError: a source cannot be listed, or there is no image.
+        hwr.bulk.part_files.TranscriptError: see `hwr.bulk.part_files.Transcript`.
         hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
         hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
-        hwr.bulk.process_pool.WorkerError: processes end again and again.
+        hwr.bulk.process_pool.WorkerError: processes die again and again.
     """
     check_sources(sources, column)
-    BulkReader.load(settings)  # what is wrong with them shall be told before anything is written
+    BulkReader.load(settings)  # raises before anything is written
     read_all = read_all or partial(read_locally, settings=settings)
     start = time.monotonic()
     with (
@@ -140,14 +140,14 @@ def read_locally(
     settings: Settings,
     workers: int | None = None,
 ) -> Generator[list[Row], None, None]:
-    """Yield rows that processes of this machine read, one for each core unless told otherwise."""
+    """Yield rows read by `workers` processes of this machine, by default one for each core."""
     count = workers or usable_cores()
     entries = list_entries(sources, column, seen.add)
     return read_units(group(entries, count), partial(BulkReader.load, settings), count)
 
 
 def group(entries: Iterable[Entry], workers: int = 1) -> Iterator[list[Entry]]:
-    """Yield entries in units, small ones first, none of many bytes."""
+    """Yield entries in units of at most UNIT; the first ones are smaller."""
     unit: list[Entry] = []
     number = size = 0
     for entry in entries:
@@ -187,7 +187,7 @@ def facts(settings: Settings) -> dict[str, Any]:
 
 
 class _Count:
-    """Counts the pictures of sources in a thread, since that may take long on a network."""
+    """Counts the images of sources in a thread, since network drives can be slow."""
 
     def __init__(self, sources: Sequence[str], column: str | None) -> None:
         self.total: int | None = None
@@ -203,7 +203,7 @@ class _Count:
                     return
                 total += count
         except (SourceError, OSError):
-            return  # told by whoever lists them
+            return  # listing reports it
         self.total = total
 
     def close(self) -> None:

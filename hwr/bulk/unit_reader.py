@@ -1,4 +1,4 @@
-"""The bulk reader: entries into rows, by one recognizer on one core."""
+"""Reads units of entries into rows, with one recognizer on one core."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hwr.recognizer import Recognizer
 
 @dataclass(frozen=True)
 class Settings:
-    """How to read: all that a process of its own needs to know.
+    """Settings of reading, sent to each process.
 
     Attributes:
         model: model folder.
         engine: see `hwr.network.engine.load_engine`.
-        lexicon: the names that can occur, or None.
+        lexicon: names that can occur, or None.
         language_model, tta: see `hwr.recognizer.Recognizer.read`.
     """
 
@@ -34,10 +34,10 @@ class Settings:
 
 
 class BulkReader:
-    """Reads entries, several at once, whatever they hold."""
+    """Reads entries in batches; an entry that cannot be read gives a row with an error."""
 
     def __init__(self, recognizer: Recognizer, settings: Settings) -> None:
-        """Take a recognizer and the lexicon and language model of `settings`.
+        """Wrap a recognizer; compile the lexicon of `settings`.
 
         Raises:
             hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
@@ -51,7 +51,7 @@ class BulkReader:
 
     @classmethod
     def load(cls, settings: Settings) -> BulkReader:
-        """Return a reader with a recognizer of its own.
+        """Return a reader with a new recognizer.
 
         Raises:
             hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
@@ -60,11 +60,11 @@ class BulkReader:
         return cls(Recognizer.load(settings.model, engine=settings.engine), settings)
 
     def __call__(self, entries: Sequence[Entry]) -> list[Row]:
-        """Return a row for each entry, in their order."""
+        """Return one row for each entry, in order."""
         try:
             return self._read(entries)
         except Exception as error:
-            # A fault in the reading of one picture must not end a run of a million.
+            # An error in one image must not end a run of a million.
             if len(entries) == 1:
                 said = f"Reading it failed ({type(error).__name__}: {error})."
                 return [Row.of(entries[0], said)]

@@ -1,8 +1,7 @@
-"""The archive: a ZIP file of pictures, of unknown origin, whose members are read within limits.
+"""Reads untrusted ZIP archives of images within limits.
 
-Nothing is ever unpacked to disk, so that no member's name can lead anywhere. An archive that is
-too big in any respect is refused before a member is read; a single member that cannot be read
-is named with its reason.
+Members are never unpacked to disk, so their names cannot lead out of a folder. An archive over a
+limit is refused before a member is read; a member that cannot be read gives its reason.
 """
 
 from __future__ import annotations
@@ -17,28 +16,28 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hwr.image import MAX_BYTES
 
-#: Bytes of an archive, and of all its members unpacked.
+#: Bytes of an archive, and of all its members when unpacked.
 MAX_ARCHIVE = 100 * 1024 * 1024
 MAX_UNPACKED = 500 * 1024 * 1024
 
-#: Members, pictures or not, and bytes of the directory that lists them.
+#: Members of any kind, and bytes of the directory that lists them.
 MAX_MEMBERS = 5000
 MAX_DIRECTORY = 400 * MAX_MEMBERS
 
-#: Bytes unpacked from one packed byte, of members that unpack to more than a small picture.
-#: Writing in a white BMP comes to a tenth of the 1,000 that deflate can do for a bomb.
+#: Largest compression ratio of members over SMALL bytes. A white BMP with writing has about 100,
+#: a ZIP bomb up to the 1,000 of deflate.
 MAX_RATIO = 500
 SMALL = 1024 * 1024
 
-#: Endings of members that are pictures.
+#: Suffixes of images.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 _ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
 
-#: What systems put beside the files that a person packed.
+#: Files that operating systems add.
 _CLUTTER = ("Thumbs.db", "desktop.ini")
 
-# What zipfile raises at hostile bytes; a name that is no UTF-8, for instance, is a ValueError.
+# What zipfile raises on malformed archives; a name that is not UTF-8 is a ValueError.
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -49,12 +48,12 @@ _DAMAGED = (
     ValueError,
 )
 
-# The record at the end of an archive, and the mark of its 64-bit form before it (APPNOTE 4.3.16).
+# End of central directory record, and the ZIP64 locator before it (APPNOTE 4.3.15, 4.3.16).
 _END, _END_SIZE, _END_64, _LOCATOR_SIZE = b"PK\x05\x06", 22, b"PK\x06\x07", 20
 
 
 class ArchiveError(ValueError):
-    """An archive, or one member of it, is refused; the message says why in one sentence."""
+    """An archive or one of its members is refused; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ class Member:
     """One file of an archive.
 
     Attributes:
-        name: its path in the archive, only to be shown.
-        place: its position in the archive's directory.
-        problem: why it cannot be read, as far as that is known without reading it, or None.
+        name: its path in the archive, for display only.
+        place: its position in the directory.
+        problem: why it cannot be read, as far as known without reading it, or None.
     """
 
     name: str
@@ -73,16 +72,16 @@ class Member:
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file begins as ZIP archives do, full or empty ones."""
+    """Return whether a file starts with the signature of a ZIP archive."""
     with path.open("rb") as file:
         return file.read(4) in (b"PK\x03\x04", _END)
 
 
 def list_members(path: Path) -> list[Member]:
-    """Return the files of an archive in its order, without folders and what systems add.
+    """Return the files of an archive in order, without those that operating systems add.
 
     Raises:
-        ArchiveError: it is damaged, or too big in any respect.
+        ArchiveError: it is damaged or over a limit.
     """
     _check_directory(path)
     with _open(path) as archive:
@@ -109,7 +108,7 @@ def read_member(path: Path, place: int) -> bytes:
     """Return the content of the member at a position of the directory.
 
     Raises:
-        ArchiveError: it is refused or damaged, or the archive is no longer there.
+        ArchiveError: the member is refused or damaged, or the archive was removed.
     """
     (content,) = read_members(path, [place])
     if isinstance(content, ArchiveError):
@@ -118,12 +117,12 @@ def read_member(path: Path, place: int) -> bytes:
 
 
 def read_members(path: Path, places: Iterable[int]) -> Iterator[bytes | ArchiveError]:
-    """Yield the content of several members, or why there is none.
+    """Yield the content of several members, or an error for each that cannot be read.
 
-    The directory is read once: for a member on its own that takes longer than unpacking it.
+    The directory, which takes longer than unpacking a member, is read once.
 
     Raises:
-        ArchiveError: the archive is no longer there, or damaged as a whole.
+        ArchiveError: the archive was removed or is damaged.
     """
     with _open(path) as archive:
         infos = archive.infolist()
@@ -136,7 +135,7 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | Archive
     if problem:
         return ArchiveError(problem)
     try:
-        # zipfile reads no more than the directory announces, which `_problem` has checked.
+        # zipfile reads no more than the size in the directory, which `_problem` has checked.
         with archive.open(info) as file:
             return file.read()
     except _DAMAGED:
@@ -153,10 +152,10 @@ def _open(path: Path) -> zipfile.ZipFile:
 
 
 def _check_directory(path: Path) -> None:
-    """Refuse an archive whose directory would fill the memory when zipfile reads it.
+    """Check the size of an archive and its directory, which zipfile reads into memory.
 
     Raises:
-        ArchiveError: it is too big, has 64-bit fields, or no directory at all.
+        ArchiveError: it is too large, has 64-bit fields, or no directory.
     """
     size = path.stat().st_size
     if size > MAX_ARCHIVE:
@@ -167,7 +166,7 @@ def _check_directory(path: Path) -> None:
     with path.open("rb") as file:
         file.seek(max(size - _END_SIZE - 0xFFFF - _LOCATOR_SIZE, 0))
         tail = file.read()
-    # As zipfile looks for it: at the very end, else the last mark before a comment.
+    # As zipfile searches: at the end of the file, else the last signature before a comment.
     at = len(tail) - _END_SIZE
     if not (at >= 0 and tail[at:].startswith(_END) and tail.endswith(b"\0\0")):
         at = tail.rfind(_END)

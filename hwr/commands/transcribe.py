@@ -62,7 +62,7 @@ def add(commands: Any) -> None:
 
 
 def transcribe_sources(args: argparse.Namespace) -> int:
-    """Read all pictures of the sources; exit code 130 where that was interrupted."""
+    """Read all images of the sources; return 0, or 130 if interrupted."""
     from hwr.bulk.transcribe import read_locally, transcribe
     from hwr.bulk.unit_reader import Settings
     from hwr.defaults import default_model
@@ -80,7 +80,7 @@ def transcribe_sources(args: argparse.Namespace) -> int:
     if args.ray or args.ray_address:
         read_all = _on_cluster(args, settings)
     display = _Display()
-    # Schedulers and `kill` ask by SIGTERM; what is read shall be written then, too.
+    # On SIGTERM, which schedulers and `kill` send, the pending rows are written, too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         transcribe(
@@ -122,14 +122,14 @@ def _on_cluster(args: argparse.Namespace, settings: Any) -> ReadAll:
 
 def _print_summary(done: Progress, out: Path, as_json: bool) -> None:
     if as_json:
-        told = {
+        summary = {
             "read": done.read,
             "failed": done.failed,
             "before": done.before,
             "seconds": round(done.seconds, 1),
             "out": str(out),
         }
-        print(json.dumps(told, indent=2))
+        print(json.dumps(summary, indent=2))
         return
     earlier = f", {done.before:,} rows were there before" if done.before else ""
     print(
@@ -149,7 +149,7 @@ def describe(progress: Progress) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people write it: 1:02:03, or 2:03, or 3 s."""
+    """Return a duration such as 1:02:03, 2:03 or 3 s."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -158,7 +158,7 @@ def duration(seconds: float) -> str:
 
 
 class _Display:
-    """Shows progress on the error stream: one line that changes, or a line now and then."""
+    """Shows progress on stderr: a line that is updated on a terminal, else a line a minute."""
 
     def __init__(self) -> None:
         from hwr.bulk.transcribe import Progress
@@ -183,7 +183,7 @@ class _Display:
         self._open = self._live
 
     def end(self) -> None:
-        """End the line that changes."""
+        """End the updated line."""
         if self._open:
             print(file=sys.stderr)
         self._open = False
