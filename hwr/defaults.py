@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent
-
-#: What comes with the project: in the repository `assets`, in a wheel inside the package.
-ASSETS = next(f for f in (_PACKAGE / "_assets", _PACKAGE.parent / "assets") if f.is_dir())
+#: What comes with the project: in a wheel inside the package, in the repository `assets`. Where
+#: neither is there, whoever needs a file of it says which.
+_INSIDE = Path(__file__).resolve().parent / "_assets"
+ASSETS = _INSIDE if _INSIDE.is_dir() else _INSIDE.parent.parent / "assets"
 
 MODEL = ASSETS / "model"
 SAMPLES = ASSETS / "samples"

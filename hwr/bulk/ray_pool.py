@@ -142,7 +142,9 @@ def _kit(model: Path) -> Iterator[Path]:
     package = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory(prefix="hwr-kit-") as name:
         kit = Path(name)
-        shutil.copytree(package, kit / "hwr", ignore=shutil.ignore_patterns("__pycache__"))
+        # Without the model and samples of a wheel: what is needed of them is copied below.
+        left_out = shutil.ignore_patterns("__pycache__", "_assets")
+        shutil.copytree(package, kit / "hwr", ignore=left_out)
         (kit / "assets").mkdir()
         if LANGUAGE_MODEL.is_file():
             shutil.copy(LANGUAGE_MODEL, kit / "assets" / LANGUAGE_MODEL.name)

@@ -33,5 +33,6 @@ EXPECTED.add_argument(
 EXPECTED.add_argument(
     "--language-model",
     action=argparse.BooleanOptionalAction,
-    help="lean towards what looks like a name, or do not (default: as the model folder says)",
+    default="auto",
+    help="prefer what looks like a name, or do not (default: as the model folder says)",
 )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from hwr.commands import options
 
 if TYPE_CHECKING:
-    from hwr.decoding.decoder import LanguageModelChoice
     from hwr.recognizer import Recognizer
 
 
@@ -55,21 +54,18 @@ def read_files(args: argparse.Namespace) -> int:
     if not files:
         raise ValueError("Nothing to read; give picture files or --index N.")
     lexicon = Lexicon.read(args.lexicon, recognizer.spec.alphabet) if args.lexicon else None
-    language_model: LanguageModelChoice = (
-        "auto" if args.language_model is None else args.language_model
-    )
     if args.figure:
         _draw(
             recognizer,
             files,
             args.figure,
             lexicon=lexicon,
-            language_model=language_model,
+            language_model=args.language_model,
             tta=args.tta,
         )
     rows = []
     results = recognizer.read_many(
-        files, lexicon=lexicon, language_model=language_model, tta=args.tta
+        files, lexicon=lexicon, language_model=args.language_model, tta=args.tta
     )
     for file, result in zip(files, results, strict=True):
         if isinstance(result, ImageError):

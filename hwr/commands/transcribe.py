@@ -15,7 +15,6 @@ from hwr.commands import options
 
 if TYPE_CHECKING:
     from hwr.bulk.transcribe import Progress, ReadAll
-    from hwr.decoding.decoder import LanguageModelChoice
 
 #: Exit code of a run that was interrupted, as shells count it (128 + SIGINT).
 INTERRUPTED = 130
@@ -70,12 +69,9 @@ def transcribe_sources(args: argparse.Namespace) -> int:
 
     if args.workers is not None and args.workers < 1:
         raise ValueError(f"--workers is at least 1. Received: {args.workers}")
-    language_model: LanguageModelChoice = (
-        "auto" if args.language_model is None else args.language_model
-    )
     lexicon = read_name_file(args.lexicon).names if args.lexicon else None
     model = (args.model or default_model()).resolve()
-    settings = Settings(model, args.engine, lexicon, language_model, args.tta)
+    settings = Settings(model, args.engine, lexicon, args.language_model, args.tta)
     read_all: ReadAll = partial(read_locally, settings=settings, workers=args.workers)
     if args.ray or args.ray_address:
         read_all = _on_cluster(args, settings)
