@@ -21,6 +21,7 @@ from hwr.bulk.process_pool import read_units
 from hwr.bulk.sources import Entry, SourceError, check_sources, count_entries, list_entries
 from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.decoding.confidence import CONFIDENCE
+from hwr.decoding.language_model import LANGUAGE_MODEL
 from hwr.network.engine import chosen_engine
 from hwr.network.model_folder import CONFIG
 from hwr.parallel import usable_cores
@@ -99,6 +100,7 @@ def transcribe(
         hwr.bulk.part_files.TranscriptError: see `hwr.bulk.part_files.Transcript`.
         hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
         hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
+        hwr.decoding.language_model.LanguageModelError: the language model cannot be used.
         hwr.bulk.process_pool.WorkerError: processes die again and again.
     """
     check_sources(sources, column)
@@ -170,20 +172,24 @@ def facts(settings: Settings) -> dict[str, Any]:
     Raises:
         ValueError: there is no such engine.
     """
-    digest = hashlib.sha256()
-    for name in (CONFIG, CONFIDENCE):
-        file = settings.model / name
-        digest.update(file.read_bytes() if file.is_file() else b"")
-    lexicon = None
-    if settings.lexicon is not None:
-        lexicon = hashlib.sha256("\n".join(settings.lexicon).encode()).hexdigest()[:16]
+    lexicon, choice = settings.lexicon, settings.language_model
+    modelled = lexicon is None and choice is not False
     return {
-        "model": digest.hexdigest()[:16],
+        "model": _digest(settings.model / CONFIG, settings.model / CONFIDENCE),
         "engine": chosen_engine(settings.model, settings.engine),
-        "lexicon": lexicon,
-        "language_model": settings.language_model,
+        "lexicon": None if lexicon is None else _sha256("\n".join(lexicon).encode()),
+        "language_model": choice,
+        "language_model_file": _digest(LANGUAGE_MODEL) if modelled else None,
         "tta": settings.tta,
     }
+
+
+def _digest(*files: Path) -> str:
+    return _sha256(b"".join(file.read_bytes() for file in files if file.is_file()))
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 class _Count:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hwr.bulk.part_files import Row
 from hwr.bulk.sources import Entry
 from hwr.decoding.decoder import LanguageModelChoice
@@ -41,6 +43,8 @@ class BulkReader:
 
         Raises:
             hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
+            hwr.decoding.language_model.LanguageModelError: the language model cannot be used.
+            ValueError: the language model has another alphabet than the model.
         """
         self._recognizer = recognizer
         self._lexicon = None
@@ -48,6 +52,12 @@ class BulkReader:
             self._lexicon = Lexicon.of(settings.lexicon, recognizer.spec.alphabet)
         self._language_model = settings.language_model
         self._tta = settings.tta
+        # Decoding loads the language model, whose error would else be that of every image.
+        recognizer.decoder.decode(
+            np.zeros((1, recognizer.spec.alphabet.classes), np.float32),
+            lexicon=self._lexicon,
+            language_model=self._language_model,
+        )
 
     @classmethod
     def load(cls, settings: Settings) -> BulkReader:
@@ -55,7 +65,7 @@ class BulkReader:
 
         Raises:
             hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
-            hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
+            Exception: see `BulkReader`.
         """
         return cls(Recognizer.load(settings.model, engine=settings.engine), settings)
 

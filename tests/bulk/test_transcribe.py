@@ -19,13 +19,14 @@ from helpers import ROOT, heed_interrupts, write_word
 
 from hwr.bulk import transcribe as transcription
 from hwr.bulk.digest_set import Seen
-from hwr.bulk.part_files import Row, Transcript, find_parts, read_transcript
+from hwr.bulk.part_files import Row, Transcript, TranscriptError, find_parts, read_transcript
 from hwr.bulk.sources import Entry, SourceError, list_entries
 from hwr.bulk.transcribe import Progress, facts, group, transcribe
 from hwr.bulk.unit_reader import BulkReader, Settings
 from hwr.cli import main
 from hwr.commands.transcribe import describe, duration
-from hwr.decoding.language_model import LANGUAGE_MODEL
+from hwr.decoding import decoder
+from hwr.decoding.language_model import LANGUAGE_MODEL, LanguageModelError
 from hwr.decoding.lexicon import LexiconError
 from hwr.defaults import MODEL
 from hwr.network.engine import ENGINES
@@ -128,6 +129,28 @@ def test_facts_name_the_engine_that_reads_and_cover_its_file(tmp_path: Path) -> 
         facts(Settings(folder, "tpu"))
 
 
+def test_a_changed_language_model_is_refused_on_resume(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(settings: Settings) -> Progress:
+        return transcribe(
+            [str(pictures)], tmp_path / "out", settings, resume=True, read_all=in_process
+        )
+
+    plain, listed = Settings(MODEL, language_model=False), Settings(MODEL, lexicon=("Leo",))
+    before = facts(plain), facts(listed)
+    run(SETTINGS)
+    other = tmp_path / "language_model.npz"
+    other.write_bytes(LANGUAGE_MODEL.read_bytes() + b"0")
+    monkeypatch.setattr(transcription, "LANGUAGE_MODEL", other)
+    for settings in (SETTINGS, Settings(MODEL, language_model=True)):
+        with pytest.raises(TranscriptError, match=r"made with another .*language_model_file"):
+            run(settings)
+    assert (facts(plain), facts(listed)) == before  # which do not use it
+    monkeypatch.undo()
+    assert run(SETTINGS).before == 6
+
+
 def test_an_interrupt_keeps_what_was_read(pictures: Path, tmp_path: Path) -> None:
     def stopped(
         sources: Sequence[str], column: str | None, seen: Seen
@@ -175,6 +198,21 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(
     assert not out.exists()
     with pytest.raises(SourceError, match=r"^There are no pictures in .*empty\.$"):
         transcribe([str(empty)], out, SETTINGS, read_all=in_process)
+
+
+def test_an_unusable_language_model_is_refused_before_anything_is_written(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "language_model.npz"
+    damaged.write_bytes(b"PK")
+    monkeypatch.setattr(decoder, "LANGUAGE_MODEL", damaged)
+    monkeypatch.setattr(
+        decoder, "_default_language_model", decoder._default_language_model.__wrapped__
+    )
+    with pytest.raises(LanguageModelError, match="damaged"):
+        transcribe([str(pictures)], tmp_path / "out", SETTINGS, read_all=in_process)
+    assert not (tmp_path / "out").exists()
+    BulkReader.load(Settings(MODEL, lexicon=("Leo",)))  # which takes the language model's place
 
 
 def test_one_faulty_reading_does_not_end_the_run(pictures: Path) -> None:
