@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from hwr.arrays import Doubles, Grey
 from hwr.network.engine import batches_by_width
-from hwr.network.gptq import round_weights
 from hwr.network.onnx_graph import INPUT
 from hwr.spec import Spec
 
@@ -52,6 +51,10 @@ LIMIT = 64
 
 #: Places of each batch of pictures that the inputs of a convolution are looked at.
 PLACES = 600
+
+#: Added to the mean square of every input, as a share of their mean: inputs that were hardly seen
+#: must not be relied on to compensate for others.
+DAMPING = 0.01
 
 
 def int8_bytes(model: bytes, images: Sequence[Grey], spec: Spec) -> bytes:
@@ -219,6 +222,36 @@ def _round(quantized: Any, graph: Any, moments: Mapping[str, Doubles]) -> None:
             )
         dtype = numpy_helper.to_array(constant).dtype
         constant.CopyFrom(numpy_helper.from_array(rounded.astype(dtype), constant.name))
+
+
+def round_weights(weights: Doubles, scales: Doubles, moments: Doubles, limit: int) -> Doubles:
+    """Return whole numbers that stand for `weights` when multiplied by `scales`.
+
+    Not each to its nearest: inputs go together, so what one weight is off after rounding, those
+    not yet rounded can make up for (Frantar et al., "GPTQ: Accurate post-training quantization
+    for generative pre-trained transformers", 2022). Inputs with the largest squares come first.
+
+    Args:
+        weights: (N, K), of N sums of K inputs.
+        scales: (N,), above 0.
+        moments: (K, K) sums of the products of every two inputs, over many pictures.
+        limit: the largest whole number, and minus the smallest.
+
+    Returns:
+        (N, K) whole numbers, -limit to limit.
+    """
+    order = np.argsort(-np.diag(moments), kind="stable")
+    rest = np.array(weights[:, order], np.float64)
+    damping = DAMPING * float(np.diag(moments).mean()) or 1.0
+    squares = moments[np.ix_(order, order)] + damping * np.eye(len(moments))
+    # Row k: how much the inputs behind k make up for an error of input k.
+    factor = np.linalg.cholesky(np.linalg.inv(squares)).T
+    rounded = np.empty_like(rest)
+    for k in range(rest.shape[1]):
+        rounded[:, k] = np.clip(np.round(rest[:, k] / scales), -limit, limit)
+        error = (rest[:, k] - rounded[:, k] * scales) / factor[k, k]
+        rest[:, k + 1 :] -= np.outer(error, factor[k, k + 1 :])
+    return rounded[:, np.argsort(order)]
 
 
 def _moments(graph: Any, images: Sequence[Grey], spec: Spec) -> dict[str, Doubles]:
