@@ -1,13 +1,14 @@
 # make app    set up and start the web app on http://127.0.0.1:7860
 # make test   set up, then run every check and test
-# Both need only Python 3.11 to 3.13 and make; everything else goes into .venv.
+# make space  write dist/space, the content of a Hugging Face Space
+# They need only Python 3.11 to 3.13 and make; everything else goes into .venv.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 IN_VENV := .venv/bin/
-.PHONY: help app test check browser samples clean
+.PHONY: help app test check browser samples space clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -32,6 +33,9 @@ samples: .venv/app
 	rm -rf assets/samples
 	$(IN_VENV)python -m hwr samples --write assets/samples --count 200 --seed 0
 
+space: .venv/app
+	$(IN_VENV)python .ci/space.py
+
 .venv/app: requirements.txt
 	@[ -x $(IN_VENV)pip ] || bash .ci/venv.sh $(PYTHON)
 	$(IN_VENV)python -m pip install --quiet --disable-pip-version-check -r requirements.txt
@@ -42,4 +46,4 @@ samples: .venv/app
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,46 @@
+"""The files around the package: the Space, workflows, documents."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import tomllib
+from pathlib import Path
+
+import yaml
+from helpers import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def test_the_folder_of_a_space_holds_what_the_page_needs(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "old.py").touch()
+    (tmp_path / "tests").mkdir()
+    runpy.run_path(str(ROOT / ".ci" / "space.py"))["write_space"](tmp_path)
+
+    assert (tmp_path / ".git").is_dir()
+    assert not (tmp_path / "old.py").exists()
+    assert not (tmp_path / "tests").exists()
+    for name in ("app.py", "hwr/ui/page.py", "assets/model/model.int8.onnx", "LICENSE"):
+        assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
+    assert not [*tmp_path.rglob("__pycache__")]
+    needed = (tmp_path / "requirements.txt").read_text().splitlines()
+    assert needed == [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["app"]]
+
+    readme = (tmp_path / "README.md").read_text("utf-8")
+    start, header, body = readme.split("---\n", 2)
+    assert start == ""
+    assert body.startswith("\n# ")
+    about = yaml.safe_load(header)
+    assert (about["sdk"], about["app_file"], about["license"]) == ("gradio", "app.py", "mit")
+    # The Space installs Gradio before the requirements: it has to be a version they allow.
+    (gradio,) = (line for line in needed if line.startswith("gradio"))
+    allowed = re.search(r">=(\d+\.\d+)", gradio)
+    assert allowed is not None
+    assert about["sdk_version"].startswith(f"{allowed[1]}.")
+    # Binary files without Git LFS are refused.
+    lfs = (tmp_path / ".gitattributes").read_text()
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and b"\0" in path.read_bytes():
+            assert f"*{path.suffix} filter=lfs" in lfs
