@@ -1,4 +1,4 @@
-"""What the page tells of itself: what the model knows and cannot do, and how reading works."""
+"""Texts about the model, its limits and how reading works."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from hwr.network.model_card import title
 from hwr.network.model_folder import METRICS, ModelFolderError, read_json
 
 _LIMITS = (
-    "It reads one name at a time, in Latin capitals with space, hyphen and apostrophe: accents "
-    "and lower case are not told apart, digits, whole pages and other scripts are not read. It "
-    "says **sure** from a confidence of {sure} on; where it says **please check**, do. Pictures "
-    "are read on the machine that serves this page, are sent nowhere else, and are deleted within "
-    "two hours."
+    "It reads one name at a time, in Latin capitals with space, hyphen and apostrophe. Lower case "
+    "and accents are read as plain capitals; digits, whole pages and other scripts are not read. "
+    "From a confidence of {sure} on, a reading is marked **sure**; check those marked **please "
+    "check**. Pictures are read on the machine that serves this page, are sent nowhere else, and "
+    "are deleted within two hours."
 )
 
-#: For those who want to know what the figures under a reading show.
+#: The accordion "How it works".
 HOW = """
 **From the picture to the network.** *grey*: colours are dropped and large pictures made smaller.
-*polarity*: light writing on dark ground is turned round. *even background*: shadows are taken out
-and paper becomes white. *band*: the line of writing is found; where it can hardly be read, other
-lines are tried. *ink crop*: what is empty around it is cut off. *scale*: writing of any size gets
-the same height. *pad*: white columns fill up the width. A step that finds nothing to do leaves the
-picture as it is.
+*polarity*: light writing on a dark ground is inverted. *even background*: shadows are removed and
+paper becomes white. *band*: the line of writing is found; if it is hardly legible, other lines are
+tried. *ink crop*: empty margins are cut off. *scale*: all writing gets the same height. *pad*:
+white columns fill up the width. A step with nothing to do leaves the picture unchanged.
 
-**From the network to the name.** The network goes along the picture in narrow steps. At each one
-it says how likely every letter is there, and how likely *blank*: no new letter. The curves under
-the letters show that. Mostly it is blank (grey); where a letter is recognised, usually at its
-beginning, there is a narrow peak, so peaks stand left of the middle of their letters. Equal
-letters side by side are merged, then the blanks are dropped, and what remains is the name; two L
-in a row need a blank between them. This is called connectionist temporal classification, CTC.
+**From the network to the name.** The network reads the picture in narrow steps from left to right.
+At each step it gives the probability of every letter and of *blank*: no new letter. The curves
+under the letters show these. Most steps are blank (grey); where a letter is recognised, usually at
+its beginning, there is a narrow peak, so peaks stand left of the middle of their letters. Equal
+letters side by side are merged, then the blanks are dropped, and the rest is the name; two L in a
+row need a blank between them. This is called connectionist temporal classification, CTC.
 
-**A second look.** What is not sure is read again, leaning a little to either side, smaller, higher
-and lower. The curves and the name then come from the mean of all six readings.
+**Test-time augmentation.** Images read with low confidence are read again, slightly changed:
+slanted to either side, smaller, higher and lower. The curves and the name then come from the mean
+of all six readings.
 
-**Two kinds of percentages.** That of a letter is what the network makes of the ink by itself.
-That of a name also takes into account what names look like, or the names that you expect, and is
-adjusted so that of all names with 80 % about 80 in 100 are right.
+**Two kinds of percentages.** The percentage of a letter comes from the ink alone. That of a name
+also takes into account what names look like, or the names you expect, and is calibrated: of all
+names with 80 %, about 80 in 100 are right.
 """
 
 
@@ -61,7 +61,7 @@ def _trained_on(folder: Path) -> str:
         return ""
     parts = [f"{escape(title(name))} ({count:,} pictures)" for name, count in sources.items()]
     if drawn:
-        parts.append("names drawn by the program itself")
+        parts.append("names drawn by the program")
     if not parts:
         return ""
     listed = " and ".join([", ".join(parts[:-1]), parts[-1]]) if parts[1:] else parts[0]

@@ -32,7 +32,7 @@ class Expected:
         """Lay it out in the current Gradio context."""
         with gr.Accordion("Expected names", open=False, elem_id="expected"):
             self.lexicon = gr.Textbox(
-                label="Names that can occur, one a line",
+                label="Names that can occur, one per line",
                 info="Then the answer is one of them, or that the name is not on the list.",
                 elem_id="roster",
                 lines=4,
@@ -41,7 +41,7 @@ class Expected:
                 placeholder="Léa Martin\nJean-Pierre Dubois",
             )
             self.file = gr.UploadButton(
-                "Take them from a file",
+                "Load names from a file",
                 file_types=[".txt", ".csv"],
                 elem_id="roster-file",
                 size="sm",
@@ -50,7 +50,7 @@ class Expected:
             self.language_model = gr.Radio(
                 list(_LANGUAGE_MODELS),
                 value=next(iter(_LANGUAGE_MODELS)),
-                label="Lean towards what looks like a name (without a list)",
+                label="Language model: prefer what looks like a name (without a list)",
                 elem_id="language-model",
             )
 
@@ -99,7 +99,7 @@ def checked_lexicon(lexicon: Any) -> str:
         LexiconError: it is no text, or too long.
     """
     if lexicon is not None and not isinstance(lexicon, str):
-        raise LexiconError("A lexicon is a text with one name a line.")
+        raise LexiconError("A lexicon is a text with one name per line.")
     if lexicon and len(lexicon) > LONGEST:
         raise LexiconError(f"A list may have {LONGEST:,} characters; give a shorter one.")
     return lexicon or ""

@@ -79,8 +79,8 @@ def build(
     ) as page:
         gr.Markdown(
             "# Handwritten names\n"
-            "Draw a name, give a picture of one or of hundreds, or leaf through a dataset, and see "
-            "what it says and how sure that is.",
+            "Draw a name, upload one picture or hundreds, or browse a dataset, and see each name "
+            "and how certain its reading is.",
             elem_id="title",
         )
         with gr.Row(elem_id="page-columns"):
@@ -169,7 +169,7 @@ def _add_endpoints(
             for rows in read_batch(many, sources):
                 records += map(row_record, rows)
                 if not listening():
-                    raise BatchError("Nobody waits for this batch any more.")
+                    raise BatchError("The client has disconnected, so the batch was stopped.")
             return records
         except (BatchError, ImageError, LexiconError) as error:
             raise _refusal(error) from None

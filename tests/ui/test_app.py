@@ -567,7 +567,7 @@ def test_browse_finds_readings_of_a_kind(browse: Callable[..., list[Any]]) -> No
     assert browse("random", "validation", 2, "wrong")[0] in (1, 3, 4)
     index, picture, label, headline, *_ = browse("next", "validation", 4, "wrong")
     assert (index, picture, label) == (4, None, "")
-    assert "Looked at 0 pictures, and no reading is wrong: there are no more" in headline
+    assert "Searched 0 pictures; no reading is wrong, and none are left to search." in headline
     assert "no reading is empty" in browse("kind", "validation", 1, "empty")[3]
     assert "A split is one of" in browse("first_error", "odd", 1)[3]
 

@@ -57,10 +57,10 @@ def texts(folder: Path) -> str:
     )
 
 
-def test_figures_have_a_row_for_each_set_and_for_labels_read_again() -> None:
+def test_figures_have_a_row_for_each_set_and_for_reference_labels() -> None:
     assert figures_of(EVALUATION) == [
         ["forms", "1,200", "80.0% (75.0% to 85.0%)", "5.0%", "50%"],
-        ["forms, labels read again", "1,190", "90.0% (75.0% to 85.0%)", "5.0%", ""],
+        ["forms, reference labels", "1,190", "90.0% (75.0% to 85.0%)", "5.0%", ""],
         ["towns", "1,200", "80.0% (75.0% to 85.0%)", "5.0%", ""],
     ]
 
@@ -72,9 +72,9 @@ def test_known_sets_are_called_what_people_call_them() -> None:
     }
     assert [row[0] for row in figures_of(named)] == [
         "School forms",
-        "School forms, labels read again",
+        "School forms, reference labels",
         "Drawn by hwr",
-        "Drawn by hwr, labels read again",
+        "Drawn by hwr, reference labels",
     ]
     assert reliability_of(named).pictures.tolist()[0] == "Drawn by hwr"
     assert set(coverage_of(named).pictures) == {"Drawn by hwr"}
@@ -91,8 +91,8 @@ def test_the_share_without_a_check_is_the_largest_that_is_right_enough() -> None
 def test_plots_leave_out_empty_bins_and_show_what_honest_would_be() -> None:
     assert reliability_of(EVALUATION).to_numpy().tolist() == [
         [0.8, 0.75, "forms"],
-        [0.0, 0.0, "as it should be"],
-        [1.0, 1.0, "as it should be"],
+        [0.0, 0.0, "ideal"],
+        [1.0, 1.0, "ideal"],
     ]
     assert coverage_of(EVALUATION).to_numpy().tolist() == [
         [0.25, 1.0, "forms"], [0.5, 0.99, "forms"], [1.0, 0.8, "forms"],

@@ -167,9 +167,9 @@ class Batch:
                     "For training", elem_id="batch-training", size="md", min_width=110
                 )
             gr.Markdown(
-                "The CSV holds each name exactly, that for Excel keeps accents and guards "
-                "against formulas; *for training* holds the checked names and their pictures as "
-                "a folder for `train.py --data`.",
+                "CSV holds each name exactly. CSV for Excel keeps accents and disarms formulas. "
+                "*For training* holds the checked names and their pictures as a folder for "
+                "`train.py --data`.",
                 elem_classes="hint",
             )
         self._file = gr.File(visible=False)
@@ -208,7 +208,7 @@ class Batch:
             self.current: None,
             **self._visible(review=False, table=False),
             **self._running(True),
-            self.status: _say("Looking at the files."),
+            self.status: _say("Checking the files."),
         }
         try:
             sources = find_pictures(uploaded_files(files))

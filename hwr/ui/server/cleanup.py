@@ -1,7 +1,7 @@
-"""The upkeep: removes, every few minutes, what visitors have left behind on the server.
+"""Removes, every few minutes, what visitors have left behind on the server.
 
-Gradio 6.31 deletes files that it knows of; not those of an upload that was broken off, nor what
-it keeps in memory for a client that never asks for its answer.
+Gradio 6.31 deletes only files it knows of: those of an interrupted upload stay. It also keeps in
+memory the answers to a client that never fetches them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The listener: whether the client that asked for something long still waits for it."""
+"""Whether the client of a long event is still connected.
+
+Gradio 6.31 removes the waiting events of a disconnected client, but lets a running one finish.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The downloads: files made for one visitor, under the name that they are saved by."""
+"""Files made for one visitor, with the name they are saved under.
+
+Gradio 6.31 has only a download button that needs its file before the click. Here a click makes
+the file, and a script saves it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The queue: Gradio's, made to outlive visitors who go away, and to keep those who stay."""
+"""Workarounds for two Gradio 6.31 queue bugs.
+
+A client that disconnects while the queue reports positions ends the only task that starts events
+(KeyError), and from 2,000 sessions on the messages of the oldest session are dropped, even while
+its visitor waits for an answer.
+"""
 
 from __future__ import annotations
 

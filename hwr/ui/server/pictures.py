@@ -1,8 +1,7 @@
-"""The picture files: images handed to the page as files that are written once, whole.
+"""Images as files that are written atomically before Gradio copies them.
 
-Gradio 6.31 writes an array that it is given straight to its place in the cache, also when the
-same file is there already and on its way to a browser, which then gets half of it. A file that
-it is given is copied aside and renamed, so images go to the page as files.
+Gradio 6.31 writes an array in place into its cache, also while the same file is being sent: the
+browser then gets half of it. A file that it is given is copied aside and renamed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The guard: what a request must be before Gradio sees it, and what each answer carries.
+"""ASGI middleware: checks requests before Gradio sees them, and adds security headers.
 
-Gradio serves many routes that this page has no use for: a proxy for files of other servers,
-links that store a visitor's state on disk, a converter of screen recordings. Here a request
-passes only if the page or the documented API makes such requests. It takes bodies of any size
-into memory, and fetches a picture that is given by its address; here neither happens.
+Gradio 6.31 serves routes that this page does not need (a proxy for files of other servers, stored
+states, a converter of recordings), takes bodies of any size into memory, and fetches pictures by
+their address. Only requests that the page or the documented API makes are let through.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The scratch folder: what the page keeps for a while, in one private folder of each process.
+"""One private temporary folder per process.
 
-Gradio would put uploads into a folder that all its applications on a machine share. This one
-can be entered by the user of the server alone, is removed when the process ends, and what a
-process that was killed has left behind is removed by the next one.
+Gradio 6.31 puts uploads into a folder that all its applications on a machine share. This one is
+readable by its user alone and removed when the process ends; that of a killed process is removed
+by the next one.
 """
 
 from __future__ import annotations

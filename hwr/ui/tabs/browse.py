@@ -220,8 +220,8 @@ class Browse:
         if hit.index is not None:
             return self.show(split, hit.index)
         looked = "1 picture" if hit.looked == 1 else f"{hit.looked:,} pictures"
-        message = f"Looked at {looked}, and no reading is {kind}"
-        message += ": there are no more this way." if hit.ended else "; press again to go on."
+        message = f"Searched {looked}; no reading is {kind}"
+        message += ", and none are left to search." if hit.ended else "; press again to continue."
         place = index if hit.ended or hit.last is None else hit.last
         return [place, None, "", *Panel.refusal(message)]
 

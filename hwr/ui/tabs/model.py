@@ -25,10 +25,10 @@ CONFUSIONS = 12
 
 _FIGURES = ["Pictures", "n", "Exactly right (95 % interval)", "Letters wrong"]
 _TO_CHECK = f"To check for {WANTED:.0%}"
-_HONEST = "as it should be"
+_HONEST = "ideal"
 _RECORD = (
-    "How far the confidence can be trusted has not been recorded for this model; "
-    "`python -m hwr evaluate --data DIR --record` does it."
+    "The calibration of the confidence has not been recorded for this model; record it with "
+    "`python -m hwr evaluate --data DIR --record`."
 )
 
 Record = Mapping[str, Any]
@@ -86,7 +86,7 @@ class ModelTab:
                 x="confidence",
                 y="right",
                 color="pictures",
-                title="Confidence, and how often it is right",
+                title="Calibration: confidence and share right",
                 x_title="confidence",
                 y_title="share right",
                 x_lim=[0, 1],
@@ -101,9 +101,9 @@ class ModelTab:
                 x="left",
                 y="right",
                 color="pictures",
-                title="The surer names, and how many are right",
-                x_title="share not checked",
-                y_title="share right of these",
+                title="Accuracy of the most certain names",
+                x_title="share left unchecked",
+                y_title="share right among them",
                 x_lim=[0, 1],
                 height=280,
                 min_width=300,
@@ -116,12 +116,12 @@ class ModelTab:
 
 
 def figures_of(scores: Record) -> list[list[str]]:
-    """Return a row of texts for each set of pictures, and for re-read labels of it."""
+    """Return a row of texts for each set of pictures, and for its reference labels."""
     rows = []
     for name, score in scores.items():
         rows.append(_figures(title(name), score))
         if score.get("reference"):
-            rows.append(_figures(f"{title(name)}, labels read again", score["reference"]))
+            rows.append(_figures(f"{title(name)}, reference labels", score["reference"]))
     return rows
 
 
