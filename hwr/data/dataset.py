@@ -16,6 +16,9 @@ from hwr.alphabet import Alphabet, fold
 
 SPLITS = ("train", "validation", "test")
 
+#: Table of a dataset in our own layout.
+LABELS = "labels.csv"
+
 #: Labels of the Kaggle set that say something about the field instead of naming anyone.
 #: EMPTY is no ground truth either: a third of the pictures so labelled hold a legible name.
 REMARKS = ("EMPTY", "UNREADABLE")
@@ -42,8 +45,8 @@ class Sample:
             row of the table, counted from 1.
         split: "train", "validation" or "test".
         path: the picture.
-        text: the label, folded to the alphabet's form.
-        label: the label as it stands in the table.
+        text: the label, corrected where a better one is known, in the alphabet's form.
+        label: the label in the dataset's own table.
         writer: who wrote it, where the table says.
     """
 
@@ -109,10 +112,11 @@ class Dataset:
 
 
 def corrected(dataset: Dataset, file: str | os.PathLike[str], alphabet: Alphabet) -> Dataset:
-    """Return a training split with the labels of a table of corrections.
+    """Return a training split with the texts of a table of corrections.
 
-    The table has the columns FILENAME and IDENTITY; rows of other datasets are passed over. A
-    blank IDENTITY drops the picture.
+    The table has the columns FILENAME, IDENTITY and PUBLISHED, the label in the dataset's own
+    table. A row applies where both the file name and that label match; other rows are ignored.
+    A blank IDENTITY drops the picture.
 
     Raises:
         DatasetError: the table cannot be read, or the split is not for training: what a model
@@ -123,18 +127,25 @@ def corrected(dataset: Dataset, file: str | os.PathLike[str], alphabet: Alphabet
     path = Path(file)
     if not path.is_file():
         raise DatasetError(f"There is no file {str(file)!r}; check the path of the corrections.")
-    labels = {row["FILENAME"]: row["IDENTITY"] for row in _read_table(path)}
+    _, images = _table_and_images(dataset.folder, dataset.split)
+    rows = list(_read_table(path))
+    if rows and "PUBLISHED" not in rows[0]:
+        raise DatasetError(
+            f"{path.name} lacks the column PUBLISHED; add it, with the label that the dataset's "
+            f"own table gives each picture, so that only that picture is corrected."
+        )
+    texts = {(images / row["FILENAME"], row["PUBLISHED"]): row["IDENTITY"] for row in rows}
     samples, dropped = [], list(dataset.dropped)
     for sample in dataset:
-        label = labels.get(sample.path.name, sample.label)
-        better = replace(sample, text=fold(label), label=label)
+        text = texts.get((sample.path, sample.label))
+        better = sample if text is None else replace(sample, text=fold(text))
         reason = _unusable(better, alphabet)
         if reason is None:
             samples.append(better)
         elif not better.text:
             dropped.append(Dropped(better, reason))
         else:
-            raise DatasetError(f"{path.name} corrects {sample.path.name} to {label!r}: {reason}")
+            raise DatasetError(f"{path.name} corrects {sample.path.name} to {text!r}: {reason}")
     return replace(dataset, samples=tuple(samples), dropped=tuple(dropped))
 
 
@@ -178,25 +189,30 @@ def open_dataset(folder: str | os.PathLike[str], split: str, alphabet: Alphabet)
         raise DatasetError(f"A split is one of {', '.join(SPLITS)}. Received: {split!r}")
     if not root.is_dir():
         raise DatasetError(f"There is no folder {str(folder)!r}; check the path given as data.")
-    published = root / f"written_name_{split}_v2.csv"
-    if published.is_file():
-        rows = _published_rows(published, root / f"{split}_v2" / split, split)
-    elif (root / "labels.csv").is_file():
-        rows = _labelled_rows(root / "labels.csv", root / "images", split)
-    else:
-        tables = sorted(p.name for p in root.glob("*.csv"))
-        raise DatasetError(
-            f"{root.name!r} is no dataset with a {split} split: it has neither "
-            f"{published.name} nor labels.csv (found: {', '.join(tables) or 'no CSV file'})."
-        )
+    table, images = _table_and_images(root, split)
+    rows = _labelled_rows if table.name == LABELS else _published_rows
     samples, dropped = [], []
-    for sample in rows:
+    for sample in rows(table, images, split):
         reason = _unusable(sample, alphabet)
         if reason is None:
             samples.append(sample)
         else:
             dropped.append(Dropped(sample, reason))
     return Dataset(root, split, tuple(samples), tuple(dropped))
+
+
+def _table_and_images(root: Path, split: str) -> tuple[Path, Path]:
+    """Return the table of labels and the folder that its file names start from."""
+    published, labels = root / f"written_name_{split}_v2.csv", root / LABELS
+    if published.is_file():
+        return published, root / f"{split}_v2" / split
+    if labels.is_file():
+        return labels, root / "images"
+    tables = sorted(p.name for p in root.glob("*.csv"))
+    raise DatasetError(
+        f"{root.name!r} is no dataset with a {split} split: it has neither "
+        f"{published.name} nor {LABELS} (found: {', '.join(tables) or 'no CSV file'})."
+    )
 
 
 def _published_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
@@ -239,7 +255,7 @@ def _held_out(groups: Set[str]) -> set[str]:
 
 
 def _read_table(table: Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a CSV file as they stand: NULL and NA are surnames, not gaps."""
+    """Yield the rows of a CSV file as they are: NULL and NA are surnames, not missing values."""
     try:
         yield from _read_rows(table)
     except UnicodeDecodeError as error:
@@ -251,11 +267,11 @@ def _read_table(table: Path) -> Iterator[dict[str, str]]:
 def _read_rows(table: Path) -> Iterator[dict[str, str]]:
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        missing = {"FILENAME", "IDENTITY"} - set(reader.fieldnames or ())
-        if missing:
+        columns = reader.fieldnames or ()
+        if not {"FILENAME", "IDENTITY"} <= set(columns):
             raise DatasetError(
                 f"{table.name} needs the columns FILENAME and IDENTITY. "
-                f"Received: {', '.join(reader.fieldnames or ()) or 'an empty file'}"
+                f"Received: {', '.join(columns) or 'an empty file'}"
             )
         for row in reader:
             name = row["FILENAME"] or ""

@@ -193,24 +193,57 @@ def test_one_training_picture_in_twenty_is_set_aside_and_stays_so(tmp_path: Path
 
 def test_training_labels_are_corrected_by_a_table(published: Path, tmp_path: Path) -> None:
     table = tmp_path / "better.csv"
-    table.write_text("FILENAME,IDENTITY\nTRAIN_00007.jpg,Null\u00e9\nTRAIN_99999.jpg,X\n", "utf-8")
+    head = "FILENAME,IDENTITY,PUBLISHED\n"
+    table.write_text(f"{head}TRAIN_00007.jpg,Null\u00e9,NULL\nTRAIN_99999.jpg,X,Y\n", "utf-8")
     train = open_dataset(published, "train", Alphabet())
     better = corrected(train, table, Alphabet())
     assert [(s.index, s.text) for s in better] == [(1, "ELODIE"), (7, "NULLE")]
     assert better.dropped == train.dropped
-    table.write_text("FILENAME,IDENTITY\nTRAIN_00007.jpg,\n")
+    # A second table is held against the published label, too, and overrides the first.
+    table.write_text(f"{head}TRAIN_00007.jpg,NULA,NULL\nTRAIN_00001.jpg,X,ELODIE\n")
+    assert [s.text for s in corrected(better, table, Alphabet())] == ["ELODIE", "NULA"]
+    table.write_text(f"{head}TRAIN_00007.jpg,,NULL\n")
     fewer = corrected(train, table, Alphabet())
     assert [s.index for s in fewer] == [1]
     assert [(d.sample.index, d.reason) for d in fewer.dropped[len(train.dropped) :]] == [
         (7, "blank label")
     ]
-    table.write_text("FILENAME,IDENTITY\nTRAIN_00007.jpg,R2D2\n")
+    table.write_text(f"{head}TRAIN_00007.jpg,R2D2,NULL\n")
     with pytest.raises(DatasetError, match=r"TRAIN_00007\.jpg to 'R2D2': unknown character"):
         corrected(train, table, Alphabet())
     with pytest.raises(DatasetError, match="no file"):
         corrected(train, tmp_path / "gone.csv", Alphabet())
     with pytest.raises(DatasetError, match="Only training labels"):
         corrected(replace(train, split="validation"), table, Alphabet())
+
+
+def test_corrections_need_the_published_labels(published: Path, tmp_path: Path) -> None:
+    table = tmp_path / "better.csv"
+    table.write_text("FILENAME,IDENTITY\nTRAIN_00007.jpg,NULLE\n")
+    train = open_dataset(published, "train", Alphabet())
+    with pytest.raises(DatasetError, match=r"better\.csv lacks the column PUBLISHED; add it, with"):
+        corrected(train, table, Alphabet())
+
+
+def test_corrections_go_by_the_path_in_the_dataset(tmp_path: Path) -> None:
+    folder = tmp_path / "d"
+    for name in ("a", "b"):
+        (folder / "images" / name).mkdir(parents=True)
+        cv2.imwrite(str(folder / "images" / name / "1.png"), write_word("A"))
+    rows = "FILENAME,IDENTITY,SPLIT\na/1.png,ANA,train\nb/1.png,ANA,train\n"
+    (folder / "labels.csv").write_text(rows)
+    table = tmp_path / "better.csv"
+    train = open_dataset(folder, "train", Alphabet())
+    for name, texts in [("b/1.png", ["ANA", "ANNA"]), ("1.png", ["ANA", "ANA"])]:
+        table.write_text(f"FILENAME,IDENTITY,PUBLISHED\n{name},ANNA,ANA\n")
+        assert [s.text for s in corrected(train, table, Alphabet())] == texts
+
+
+@pytest.mark.parametrize("name", ["kaggle_corrections.csv", "mixed_corrections.csv"])
+def test_shipped_corrections_leave_other_datasets_alone(name: str) -> None:
+    """Pictures of the sample set bear the file names of other pictures of the Kaggle set."""
+    train = open_dataset(ROOT / "assets" / "samples", "train", Alphabet())
+    assert corrected(train, ROOT / "assets" / name, Alphabet()) == train
 
 
 def test_the_corrections_that_come_with_the_project_are_of_training_pictures() -> None:
@@ -227,7 +260,7 @@ def test_the_corrections_that_come_with_the_project_are_of_training_pictures() -
     assert len({row["FILENAME"] for row in rows}) == len(rows) > 200
     for row in rows:
         assert re.fullmatch(r"(w\d\d|\w*wikitexte)_\w+\.jpg", row["FILENAME"])
-        assert row["IDENTITY"] == fold(row["IDENTITY"])
+        assert row["IDENTITY"] == fold(row["IDENTITY"]) != fold(row["PUBLISHED"])
         Alphabet().encode(row["IDENTITY"])
 
 
