@@ -49,6 +49,14 @@ def test_csv_holds_each_text_exactly(rows: list[Row]) -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["A\rB", "A\nB", "A\r\nB"])
+def test_line_breaks_in_a_name_can_be_read_back(text: str) -> None:
+    row = Row(1, Source("a.png", Path("a")), text, text, 0.5, "sure")
+    for table in (csv_table([row]).decode(), spreadsheet_table([row]).decode("utf-8-sig")):
+        assert table.endswith("\r\n")
+        assert [cells[1] for cells in csv.reader(io.StringIO(table, newline=""))][1:] == [text]
+
+
 def test_spreadsheets_get_no_formulas(rows: list[Row]) -> None:
     data = spreadsheet_table(rows[9:])
     assert data.startswith(b"\xef\xbb\xbfFILENAME,")
@@ -90,6 +98,15 @@ def test_the_training_folder_is_a_dataset(rows: list[Row], tmp_path: Path) -> No
     assert {s.text for s in samples} == {"ZOE"}
     assert {s.label for s in samples} == {"Zoé"}
     assert samples[0].path.read_bytes() == (tmp_path / "upload.png").read_bytes()
+
+
+def test_a_carriage_return_in_a_label_stays_in_its_row(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), write_word("ANNA"))
+    row = Row(1, Source("a.png", tmp_path / "a.png"), "A\rB", checked=True)
+    write_training_folder([row], tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as packed:
+        table = packed.read("corrections/labels.csv").decode()
+    assert list(csv.reader(io.StringIO(table, newline="")))[1:] == [["a.png", "A\rB"]]
 
 
 def test_nothing_checked_or_a_vanished_picture_leaves_no_file(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from helpers import write_word
 
+from hwr import parallel
+from hwr.decoding.lexicon import LexiconError
 from hwr.image import load_image
 from hwr.reading import Reading
 from hwr.ui.batch import rows as batch_reading
@@ -82,6 +85,37 @@ def test_rows_come_a_chunk_at_a_time_and_as_soon_as_read(
     assert [r.number for r in next(chunks)] == [1, 2]
     assert len(taken) == 2
     assert [[r.number for r in chunk] for chunk in chunks] == [[3, 4], [5]]
+
+
+def test_one_core_loads_pictures_without_another_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(picture(80))
+    threads = set()
+
+    def load(source: Any) -> Any:
+        threads.add(threading.current_thread())
+        return load_image(source)
+
+    monkeypatch.setattr(batch_reading, "load_image", load)
+    monkeypatch.setattr(parallel, "usable_cores", lambda: 1)
+    list(read_batch(read_many, find_pictures([("a.png", tmp_path / "a")] * 5)))
+    assert threads == {threading.current_thread()}
+
+
+def test_a_lexicon_is_refused_before_any_picture_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(sources: Iterable[Any]) -> Iterator[Reading]:
+        raise LexiconError("The list holds no name; write one name a line.")
+        yield from read_many(sources)
+
+    (tmp_path / "a").write_bytes(b"plain text, no picture at all")
+    loaded: list[Any] = []
+    monkeypatch.setattr(batch_reading, "_load", loaded.append)
+    with pytest.raises(LexiconError, match=r"^The list holds no name; "):
+        list(read_batch(refuse, find_pictures([("a.png", tmp_path / "a")])))
+    assert loaded == []
 
 
 def test_notes_on_the_file_are_kept(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def write_training_folder(rows: Iterable[Row], archive: Path) -> int:
         raise ExportError("No name has been checked yet; accept or correct some rows first.")
     names: set[str] = set()
     table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
+    writer = csv.writer(table)
     writer.writerow(("FILENAME", "IDENTITY"))
     # Pictures are packed already, so they are only stored.
     with (
@@ -85,7 +85,8 @@ def write_training_folder(rows: Iterable[Row], archive: Path) -> int:
 
 def _table(rows: Sequence[Row], guard: bool = False) -> str:
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\r\n" if guard else "\n")
+    # With "\n" as line end the writer of Python 3.11 leaves a carriage return unquoted.
+    writer = csv.writer(stream)
     writer.writerow(COLUMNS)
     for row in rows:
         texts = [

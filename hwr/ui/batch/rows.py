@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from hwr.bulk.zip_archive import ArchiveError, is_archive, list_members, read_member, read_members
 from hwr.image import ImageError, Picture, load_image
+from hwr.parallel import thread_pool
 from hwr.preprocess import reduce
 from hwr.reading import Reading
 
@@ -133,8 +132,14 @@ def find_pictures(files: Sequence[tuple[str, Path]]) -> list[Source]:
 
 
 def read_batch(read_many: ReadMany, sources: Sequence[Source]) -> Iterator[list[Row]]:
-    """Yield the rows of `sources` in their order, a few at a time; errors become rows, too."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Yield the rows of `sources` in their order, a few at a time; errors become rows, too.
+
+    Raises:
+        hwr.decoding.lexicon.LexiconError: the lexicon cannot be used; no picture was loaded.
+    """
+    # Lets the recognizer check its options.
+    next(read_many([]), None)
+    with thread_pool() as pool:
         for start in range(0, len(sources), CHUNK):
             chunk = sources[start : start + CHUNK]
             loaded = list(pool.map(_load, _contents(chunk)))

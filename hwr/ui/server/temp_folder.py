@@ -16,6 +16,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import IO
 
 try:
@@ -89,9 +90,15 @@ def sweep(folder: Path, age: float, keep: Collection[str] = ()) -> int:
     return removed
 
 
-@cache
 def scratch_root() -> Path:
     """Return the folder of this process, which holds those of `scratch`."""
+    # `cache` lets two first callers at the same time each make a folder.
+    with _making:
+        return _make_root()
+
+
+@cache
+def _make_root() -> Path:
     base = Path(tempfile.gettempdir())
     remove_abandoned(base)
     root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base)).resolve()
@@ -107,6 +114,8 @@ def _hold(root: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _held.append(file)
 
+
+_making = Lock()
 
 #: Open locks; one that is closed no longer holds.
 _held: list[IO[str]] = []
