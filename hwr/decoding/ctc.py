@@ -60,10 +60,13 @@ class Condensed:
         starts = np.flatnonzero(~(sure & np.concatenate(([False], sure[:-1]))))
         if len(starts) == len(scores):
             return cls.whole(scores)
-        # Relative to blank; a single step keeps exactly what it had.
-        odds = np.add.reduceat(np.exp(scores - scores[:, :1]), starts, axis=0)
+        # Relative to blank, so that a single step keeps what it had; bounded, since saturated
+        # logits may rule blank out.
+        blank = np.maximum(scores[:, BLANK], -700)
+        odds = np.add.reduceat(np.exp(scores - blank[:, None]), starts, axis=0)
         odds[:, BLANK] = 1.0
-        merged = np.log(odds) + np.add.reduceat(scores[:, BLANK], starts)[:, None]
+        with np.errstate(divide="ignore"):
+            merged = np.log(odds) + np.add.reduceat(blank, starts)[:, None]
         return cls(log_softmax(merged), np.append(starts, len(scores)))
 
     @classmethod

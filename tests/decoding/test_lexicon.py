@@ -9,6 +9,7 @@ import pytest
 from hwr.alphabet import Alphabet
 from hwr.decoding.beam import beam
 from hwr.decoding.ctc import log_probabilities
+from hwr.decoding.decoder import Decoder
 from hwr.decoding.lexicon import Evidence, Lexicon, LexiconError
 from hwr.letter import Candidate
 from hwr.name_files import NameFileError
@@ -64,6 +65,17 @@ def test_beam_finds_the_likeliest_names_of_a_large_lexicon() -> None:
         found = lexicon.score(logits, exact=False).totals
         best = np.argsort(-exact)[:3]
         assert found[best] == pytest.approx(exact[best], rel=1e-9)
+
+
+@pytest.mark.parametrize("never", [-np.inf, -1e30])
+@pytest.mark.parametrize("exact", [True, False])
+def test_saturated_logits(never: float, exact: bool) -> None:
+    logits = np.full((5, ABC.classes), never)
+    logits[np.arange(5), [0, *ABC.encode("CAB"), 0]] = 0
+    assert Lexicon.of(["CAB", "CAD"], ABC).score(logits, exact=exact).totals.tolist() == [1, 0]
+    assert Lexicon.of(["BEA", "CAD"], ABC).score(logits, exact=exact).totals.tolist() == [0, 0]
+    assert Decoder(ABC).decode(logits, lexicon=Lexicon.of(["CAB"], ABC)).text == "CAB"
+    assert Decoder(ABC).decode(np.concatenate([logits[:1], logits])).text == "CAB"
 
 
 def test_posterior_weighs_names_against_none_of_them() -> None:
