@@ -9,19 +9,18 @@ from typing import Any
 
 def add(commands: Any) -> None:
     """Add the command to those of the command line."""
-    average = commands.add_parser(
+    parser = commands.add_parser(
         "average", help="write a model between two, one of which was trained from the other"
     )
-    average.add_argument("first", type=Path, help="model folder")
-    average.add_argument("second", type=Path, help="model folder")
-    average.add_argument(
-        "--share", type=float, default=0.5, help="of the second model, 0..1 (%(default)s)"
-    )
-    average.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    average.set_defaults(command=average_folders)
+    option = parser.add_argument
+    option("first", type=Path, help="model folder")
+    option("second", type=Path, help="model folder")
+    option("--share", type=float, default=0.5, help="of the second model, 0..1 (%(default)s)")
+    option("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.set_defaults(command=average)
 
 
-def average_folders(args: argparse.Namespace) -> int:
+def average(args: argparse.Namespace) -> int:
     """Write a model between two."""
     from hwr.network.weight_averaging import average_models
 

@@ -7,39 +7,40 @@ from pathlib import Path
 from typing import Any
 
 from hwr.commands import options
+from hwr.defaults import default_data, default_model
 
 
 def add(commands: Any) -> None:
     """Add the command to those of the command line."""
-    export = commands.add_parser(
+    parser = commands.add_parser(
         "export", parents=[options.MODEL], help="write the network for another runtime"
     )
-    export.add_argument(
+    option = parser.add_argument
+    option(
         "--data",
         type=Path,
         action="append",
         metavar="DIR",
         help="dataset folder for int8; may be repeated ($HWR_DATA, else assets/samples)",
     )
-    export.add_argument(
+    option(
         "--format",
         choices=("onnx", "int8", "litert"),
         default="onnx",
         help="onnx: model.onnx; int8: model.int8.onnx, which reading prefers, "
         "its ranges measured on pictures of --data; litert: model.tflite (%(default)s)",
     )
-    export.add_argument(
+    option(
         "--width-step",
         type=int,
         metavar="COLUMNS",
         help="with onnx: pad pictures to a multiple of so many columns from now on (as it was)",
     )
-    export.set_defaults(command=export_model)
+    parser.set_defaults(command=export)
 
 
-def export_model(args: argparse.Namespace) -> int:
+def export(args: argparse.Namespace) -> int:
     """Write the network of a model folder for another runtime."""
-    from hwr.defaults import default_data, default_model
     from hwr.network.export import export_int8, export_litert, export_onnx
 
     folder = args.model or default_model()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 
 def add(commands: Any) -> None:
     """Add the command to those of the command line."""
-    language_model = commands.add_parser(
-        "language-model", help="estimate which texts look like names from lists"
+    parser = commands.add_parser(
+        "language-model", help="estimate a character language model from lists of names"
     )
-    language_model.add_argument(
+    option = parser.add_argument
+    option(
         "--names",
         action="append",
         required=True,
@@ -20,21 +22,19 @@ def add(commands: Any) -> None:
         help="text file, one name a line, or CSV with NAME,COUNT; repeatable; WEIGHT multiplies "
         "its counts (1)",
     )
-    language_model.add_argument(
+    option(
         "--without",
         type=Path,
         metavar="DIR",
-        help="dataset whose labels of pictures set aside are taken out of the counts of the first "
-        "list, so that the language model's weight can be fitted to these pictures",
+        help="dataset; the labels of its calibration split are subtracted from the counts of the "
+        "first list, so that the language model's weight can be fitted to that split",
     )
-    language_model.add_argument("--out", type=Path, required=True, help="file to write (.npz)")
-    language_model.set_defaults(command=make_language_model)
+    option("--out", type=Path, required=True, help="file to write (.npz)")
+    parser.set_defaults(command=estimate)
 
 
-def make_language_model(args: argparse.Namespace) -> int:
+def estimate(args: argparse.Namespace) -> int:
     """Estimate a language model from lists of names."""
-    from collections import Counter
-
     from hwr.alphabet import Alphabet
     from hwr.data.dataset import open_dataset, split_calibration
     from hwr.decoding.language_model import LanguageModel, count_names
@@ -42,17 +42,17 @@ def make_language_model(args: argparse.Namespace) -> int:
 
     alphabet = Alphabet()
     total: dict[str, float] = {}
-    aside: Counter[str] = Counter()
+    subtracted: Counter[str] = Counter()
     if args.without:
-        _, apart = split_calibration(open_dataset(args.without, "train", alphabet))
-        aside.update(sample.text for sample in apart)
+        _, calibration = split_calibration(open_dataset(args.without, "train", alphabet))
+        subtracted.update(sample.text for sample in calibration)
     for entry in args.names:
         file, factor = weighted_path(entry, 1.0)
         if not 0 < factor < float("inf"):
             raise ValueError(f"WEIGHT must be a number above 0. Received: {entry!r}")
         counts, dropped = count_names(file, alphabet)
         if not total:
-            counts -= aside
+            counts -= subtracted
         for name, count in counts.items():
             total[name] = total.get(name, 0.0) + factor * count
         print(f"{Path(file).name}: {len(counts):,} names, {dropped:,} rows left out")

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 
-def _parent() -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(add_help=False)
+def _parent(*flags: str, **settings: Any) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(*flags, **settings)
+    return parser
 
 
-JSON = _parent()
-JSON.add_argument("--json", action="store_true", help="print JSON")
-
-MODEL = _parent()
-MODEL.add_argument("--model", type=Path, help="model folder ($HWR_MODEL, else assets/model)")
-
-ENGINE = _parent()
-ENGINE.add_argument(
+JSON = _parent("--json", action="store_true", help="print JSON")
+MODEL = _parent("--model", type=Path, help="model folder ($HWR_MODEL, else assets/model)")
+ENGINE = _parent(
     "--engine",
     choices=("onnx", "int8", "keras"),
     help="what runs the network (int8 where the model folder has it, else onnx)",
 )
-
-DATA = _parent()
-DATA.add_argument("--data", type=Path, help="dataset folder ($HWR_DATA, else assets/samples)")
-
-EXPECTED = _parent()
-EXPECTED.add_argument(
+DATA = _parent("--data", type=Path, help="dataset folder ($HWR_DATA, else assets/samples)")
+DATASETS = _parent(
+    "--data",
+    type=Path,
+    action="append",
+    required=True,
+    metavar="DIR",
+    help="dataset folder; may be repeated",
+)
+EXPECTED = _parent(
     "--lexicon", type=Path, metavar="FILE", help="text or CSV file of the names that can occur"
 )
 EXPECTED.add_argument(
@@ -36,3 +38,6 @@ EXPECTED.add_argument(
     default="auto",
     help="prefer what looks like a name, or do not (default: as the model folder says)",
 )
+
+#: Help of --tta, whose default differs between commands.
+TTA = "read low-confidence pictures again with test-time augmentation"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr.commands import options
+from hwr.defaults import default_data, default_model
 
 if TYPE_CHECKING:
     from hwr.recognizer import Recognizer
@@ -16,33 +18,27 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Add the command to those of the command line."""
-    read = commands.add_parser(
+    parser = commands.add_parser(
         "read",
         parents=[options.JSON, options.MODEL, options.ENGINE, options.DATA, options.EXPECTED],
         help="read pictures; exit code 2 if one cannot be read",
     )
-    read.add_argument("files", nargs="*", metavar="FILE")
-    read.add_argument(
-        "--index", type=int, action="append", default=[], help="read this picture of --data"
-    )
-    read.add_argument("--split", default="train", help="train, validation or test")
-    read.add_argument(
-        "--figure", type=Path, metavar="PNG", help="draw the reading of the one FILE into it"
-    )
-    read.add_argument(
-        "--tta",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="read what is not sure once more in several views (default: do)",
-    )
-    read.set_defaults(command=read_files)
+    option = parser.add_argument
+    option("files", nargs="*", metavar="FILE")
+    option("--index", type=int, action="append", default=[], help="read this picture of --data")
+    option("--split", default="train", help="train, validation or test")
+    option("--figure", type=Path, metavar="PNG", help="draw the reading of the one FILE into it")
+    tta = argparse.BooleanOptionalAction
+    option("--tta", action=tta, default=True, help=f"{options.TTA} (default: do)")
+    parser.set_defaults(command=read)
 
 
-def read_files(args: argparse.Namespace) -> int:
+def read(args: argparse.Namespace) -> int:
     """Read files; one line or JSON object each."""
+    from hwr.bulk.part_files import Row
+    from hwr.bulk.sources import Entry
     from hwr.data.dataset import open_dataset
     from hwr.decoding.lexicon import NOT_LISTED, Lexicon
-    from hwr.defaults import default_data, default_model
     from hwr.image import ImageError
     from hwr.recognizer import Recognizer
 
@@ -53,51 +49,34 @@ def read_files(args: argparse.Namespace) -> int:
         files += [str(dataset.find(index).path) for index in args.index]
     if not files:
         raise ValueError("Nothing to read; give picture files or --index N.")
-    lexicon = Lexicon.read(args.lexicon, recognizer.spec.alphabet) if args.lexicon else None
+    settings = {
+        "lexicon": Lexicon.read(args.lexicon, recognizer.spec.alphabet) if args.lexicon else None,
+        "language_model": args.language_model,
+        "tta": args.tta,
+    }
     if args.figure:
-        _draw(
-            recognizer,
-            files,
-            args.figure,
-            lexicon=lexicon,
-            language_model=args.language_model,
-            tta=args.tta,
-        )
-    rows = []
-    results = recognizer.read_many(
-        files, lexicon=lexicon, language_model=args.language_model, tta=args.tta
-    )
-    for file, result in zip(files, results, strict=True):
+        _draw(recognizer, files, args.figure, settings)
+    rows: list[dict[str, Any]] = []
+    for file, result in zip(files, recognizer.read_many(files, **settings), strict=True):
         if isinstance(result, ImageError):
-            row = {"file": file, "text": None, "confidence": None, "error": str(result)}
-        else:
-            row = {
-                "file": file,
-                "text": result.text,
-                "confidence": round(result.confidence, 4),
-                "verdict": result.verdict,
-                "candidates": [
-                    {"text": c.text, "probability": round(c.probability, 4)}
-                    for c in result.candidates
-                ],
-                "absent": None if result.absent is None else round(result.absent, 4),
-                "notes": list(result.notes),
-                "error": None,
-            }
+            rows.append({"file": file, "text": None, "confidence": None, "error": str(result)})
             if not args.json:
-                listed = result.absent is None or result.listed
-                verdict = result.verdict if listed else f"{result.verdict}, {NOT_LISTED}"
-                print(f"{file}\t{result.text}\t{result.confidence:.1%}\t{verdict}")
-        if row["error"] and not args.json:
-            print(f"{file}: {row['error']}", file=sys.stderr)
-        rows.append(row)
+                print(f"{file}: {result}", file=sys.stderr)
+            continue
+        row = asdict(Row.of(Entry(file), result))
+        del row["entry"]
+        rows.append({"file": row.pop("source")} | row)
+        if not args.json:
+            listed = result.absent is None or result.listed
+            verdict = result.verdict if listed else f"{result.verdict}, {NOT_LISTED}"
+            print(f"{file}\t{result.text}\t{result.confidence:.1%}\t{verdict}")
     if args.json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
     return 2 if any(row["error"] for row in rows) else 0
 
 
-def _draw(recognizer: Recognizer, files: list[str], out: Path, **options: Any) -> None:
-    """Draw the reading of the one file into a PNG file, written whole or not at all."""
+def _draw(recognizer: Recognizer, files: list[str], out: Path, settings: dict[str, Any]) -> None:
+    """Draw the reading of the one file into a PNG file, atomically."""
     from PIL import Image
 
     from hwr.atomic_file import replacing
@@ -106,8 +85,8 @@ def _draw(recognizer: Recognizer, files: list[str], out: Path, **options: Any) -
     if len(files) != 1:
         raise ValueError(f"--figure draws one reading; give one picture. Received: {len(files)}")
     try:
-        figure = recognizer.read(files[0], **options).draw()
+        figure = recognizer.read(files[0], **settings).draw()
     except ImageError:
-        return  # told with the readings
+        return  # reported with the readings
     with replacing(out) as stream:
         Image.fromarray(figure).save(stream, "PNG")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr.commands import options
+from hwr.defaults import SAMPLES, default_data, default_model
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -21,43 +22,34 @@ EXAMPLES = 8
 
 
 def add(commands: Any) -> None:
-    """Add the command to those of the command line.
-
-    What its options leave open is taken from the environment when it runs.
-    """
+    """Add the command to those of the command line."""
     parser = commands.add_parser(
         "serve",
-        parents=[options.MODEL],
+        parents=[options.MODEL, options.DATA],
         help="serve the web page on http://127.0.0.1:7860",
-        epilog="Each option has a variable of the environment.",
+        epilog="Each option has an environment variable.",
     )
-    parser.add_argument(
+    option = parser.add_argument
+    option(
         "--host",
         help="address to listen on ($HWR_HOST, else 127.0.0.1; all addresses on a Hugging Face "
         "Space)",
     )
-    parser.add_argument(
-        "--port",
-        type=int,
-        help="port ($HWR_PORT, else 7860)",
-    )
-    parser.add_argument(
-        "--data", type=Path, help="dataset folder to browse ($HWR_DATA, else assets/samples)"
-    )
-    parser.add_argument(
+    option("--port", type=int, help="port ($HWR_PORT, else 7860)")
+    option(
         "--queue-size",
         type=int,
         help="readings that may wait before visitors are asked to come back ($HWR_QUEUE_SIZE, "
         "else 32)",
     )
-    parser.add_argument(
+    option(
         "--name",
         action="append",
         dest="names",
-        help="a name by which the page is called besides this machine's own, for instance "
-        "names.example.org behind a proxy; can be repeated ($HWR_NAMES, with commas)",
+        help="another host name of the page, for instance names.example.org behind a proxy; can be "
+        "repeated ($HWR_NAMES, with commas)",
     )
-    parser.add_argument(
+    option(
         "--mcp",
         action="store_true",
         help="offer the endpoints as tools to language models, too ($HWR_MCP=1); needs "
@@ -67,26 +59,23 @@ def add(commands: Any) -> None:
 
 
 def from_environment(args: argparse.Namespace) -> argparse.Namespace:
-    """Return arguments in which variables of the environment stand for options not given.
+    """Return arguments in which environment variables stand for options not given.
 
     Raises:
         ValueError: a variable holds no number.
     """
-    given = vars(args)
-    if args.port is None:
-        given["port"] = _number("HWR_PORT", 7860)
-    if args.queue_size is None:
-        given["queue_size"] = _number("HWR_QUEUE_SIZE", 32)
-    if not args.names:
-        names = os.environ.get("HWR_NAMES", "").split(",")
-        given["names"] = [name.strip() for name in names if name.strip()]
-    given["host"] = args.host or os.environ.get("HWR_HOST") or None
-    given["mcp"] = args.mcp or os.environ.get("HWR_MCP") == "1"
-    return argparse.Namespace(**given)
+    names = args.names or os.environ.get("HWR_NAMES", "").split(",")
+    given = {
+        "port": _number("HWR_PORT", 7860) if args.port is None else args.port,
+        "queue_size": _number("HWR_QUEUE_SIZE", 32) if args.queue_size is None else args.queue_size,
+        "names": [name.strip() for name in names if name.strip()],
+        "host": args.host or os.environ.get("HWR_HOST") or None,
+        "mcp": args.mcp or os.environ.get("HWR_MCP") == "1",
+    }
+    return argparse.Namespace(**vars(args) | given)
 
 
 def _number(name: str, default: int) -> int:
-    """Return the whole number in a variable of the environment."""
     text = os.environ.get(name) or str(default)
     try:
         return int(text)
@@ -95,7 +84,7 @@ def _number(name: str, default: int) -> int:
 
 
 def _login() -> tuple[str, str] | None:
-    """Return the name and password that the environment asks visitors for.
+    """Return name and password of $HWR_LOGIN, or None.
 
     There is no option for it: a command line can be read by everybody on the machine.
 
@@ -112,12 +101,11 @@ def _login() -> tuple[str, str] | None:
 
 
 def make_page(args: argparse.Namespace) -> gr.Blocks:
-    """Return the page for the command line's model and data; the model loads meanwhile.
+    """Return the page for the model and data of the command line; the model loads in a thread.
 
     Raises:
         hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
     """
-    from hwr.defaults import SAMPLES, default_data, default_model
     from hwr.network.model_folder import load_spec
     from hwr.recognizer import Recognizer
     from hwr.ui.about import about_model
@@ -139,11 +127,10 @@ def make_page(args: argparse.Namespace) -> gr.Blocks:
 
 
 def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
-    """Serve `page`: to this machine alone, no folder, no analytics, no history.
+    """Serve `page`, by default to this machine alone.
 
     Raises:
-        ValueError: tools are asked for, but the package that offers them is missing; or the login
-            is incomplete.
+        ValueError: --mcp needs a package that is not installed, or the login is incomplete.
     """
     from gradio.utils import get_upload_folder
     from starlette.middleware import Middleware
@@ -157,7 +144,7 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
 
     if args.mcp and importlib.util.find_spec("mcp") is None:
         raise ValueError("--mcp needs another package; install it with pip install 'gradio[mcp]'.")
-    # Gradio sums up the last 10,000 events after each one, for a monitor that is switched off.
+    # Gradio sums up the last 10,000 events after each one, also where the monitor is off.
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
     page.queue(default_concurrency_limit=READERS, max_size=args.queue_size)
@@ -198,7 +185,7 @@ def launch(page: gr.Blocks, args: argparse.Namespace, **settings: Any) -> None:
 
 def serve(args: argparse.Namespace) -> int:
     """Serve the page until interrupted."""
-    # Before Gradio is imported, which reads it at once.
+    # Gradio reads these variables when it is imported.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
     from PIL import Image
@@ -206,15 +193,15 @@ def serve(args: argparse.Namespace) -> int:
     from hwr.image import MAX_PIXELS
     from hwr.ui.server.temp_folder import scratch, scratch_root
 
-    # Gradio decodes what the pad sends by itself, hwr.image has limits of its own.
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses from twice this number on.
+    # Gradio decodes drawings itself. Pillow refuses images of more than twice this number.
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
     args = from_environment(args)
-    # Also before Gradio is imported. An upload that is being received is a temporary file.
     os.environ.setdefault("GRADIO_TEMP_DIR", str(scratch("uploads")))
     os.environ.setdefault("GRADIO_EXAMPLES_CACHE", str(scratch("examples")))
     page = make_page(args)
+    # Uploads that are being received are temporary files.
     tempfile.tempdir = str(scratch_root())
-    # So that a service that is stopped removes its files, too.
+    # A service that is stopped removes its files, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     launch(page, args)
     return 0

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def add(commands: Any) -> None:
         "train",
         help="train a model on labelled images, on names the package draws itself, or on both",
     )
-    parser.add_argument(
+    option = parser.add_argument
+    option(
         "--data",
         action="append",
         default=[],
@@ -38,7 +40,7 @@ def add(commands: Any) -> None:
         help="dataset folder (the Kaggle set, or labels.csv + images/); may be repeated; "
         "WEIGHT multiplies the chance of its pictures (1)",
     )
-    parser.add_argument(
+    option(
         "--synthetic",
         nargs="?",
         type=float,
@@ -48,61 +50,54 @@ def add(commands: Any) -> None:
         help="share of images drawn by the package itself (0.2 if no number is given; "
         "all of them where there is no --data)",
     )
-    parser.add_argument(
+    option(
         "--corrections",
         type=Path,
         action="append",
         default=[],
         metavar="CSV",
-        help="better labels of training pictures (assets/*_corrections.csv); may be given several "
-        "times",
+        help="better labels of training pictures (assets/*_corrections.csv); may be repeated",
     )
-    parser.add_argument(
+    option(
         "--letters",
         metavar="BANK[:SHARE]",
-        help="letter bank (`hwr extract letters`) to write new names with; SHARE of the "
-        "images (0.3)",
+        help="letter bank (`hwr extract letters`) to write new names with; SHARE of images (0.3)",
     )
-    parser.add_argument(
-        "--names", type=Path, help="text or CSV file of names to draw and to write anew"
-    )
-    parser.add_argument("--fonts", type=Path, help="folder of fonts to draw with, too")
+    option("--names", type=Path, help="text or CSV file of names to draw or to write new")
+    option("--fonts", type=Path, help="folder of fonts to draw with, too")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=_positive(float), help="training time")
     length.add_argument("--epochs", type=_positive(float), help="passes over the training pictures")
     length.add_argument("--samples", type=_positive(int), help="images to train on")
-    parser.add_argument("--init", type=Path, metavar="MODEL", help="model folder to start from")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/model"), help="model folder to write (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch-size", type=_positive(int), default=64)
-    parser.add_argument("--learning-rate", type=_positive(float), default=1.5e-3)
-    parser.add_argument(
+    option("--init", type=Path, metavar="MODEL", help="model folder to start from")
+    option("--resume", action="store_true", help="continue the run in --out")
+    model = Path("runs/model")
+    option("--out", type=Path, default=model, help="model folder to write (%(default)s)")
+    option("--seed", type=int, default=0)
+    option("--batch-size", type=_positive(int), default=64)
+    option("--learning-rate", type=_positive(float), default=1.5e-3)
+    option(
         "--augmentation",
         type=float,
         default=1.0,
         metavar="FACTOR",
-        help="how far pictures are changed before they are shown, 0..2 (%(default)s)",
+        help="strength of the augmentation, 0..2 (%(default)s)",
     )
-    parser.add_argument(
-        "--dropout", type=float, help="share of features dropped (that of --init, or 0.2)"
-    )
-    parser.add_argument("--validate-every", type=_positive(int), default=20_000, metavar="IMAGES")
-    parser.add_argument(
+    option("--dropout", type=float, help="share of features dropped (that of --init, or 0.2)")
+    option("--validate-every", type=_positive(int), default=20_000, metavar="IMAGES")
+    option(
         "--keep-last",
         action="store_true",
-        help="leave the weights at the end of the run, not those that validate best",
+        help="keep the weights at the end of the run, not those that validate best",
     )
-    parser.add_argument("--cache", type=Path, help="folder for prepared pictures")
-    parser.add_argument(
+    option("--cache", type=Path, help="folder for prepared pictures")
+    option(
         "--precision",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
         default="float32",
-        help="what to calculate in; the mixed ones suit accelerators (%(default)s)",
+        help="number format; the mixed ones suit accelerators (%(default)s)",
     )
-    parser.add_argument(
+    option(
         "--workers",
         type=int,
         default=0,
@@ -110,15 +105,14 @@ def add(commands: Any) -> None:
         help="processes that prepare batches, for an accelerator that waits for them (a thread)",
     )
     several = parser.add_argument_group("several processes", "docs/SCALE.md; KERAS_BACKEND=jax")
-    several.add_argument(
+    option = several.add_argument
+    option(
         "--hosts",
         metavar="HOST:PORT,...",
         help="every process of the job in one order; the first writes the model",
     )
-    several.add_argument(
-        "--process", type=int, metavar="K", help="position of this process in --hosts, from 0"
-    )
-    several.add_argument(
+    option("--process", type=int, metavar="K", help="position of this process in --hosts, from 0")
+    option(
         "--shards",
         type=_positive(int),
         metavar="N",
@@ -128,7 +122,7 @@ def add(commands: Any) -> None:
 
 
 def checked(args: argparse.Namespace) -> argparse.Namespace:
-    """Return arguments that fit together; others end the program with a sentence."""
+    """Return arguments that fit together; others end the program with a message."""
     parser: argparse.ArgumentParser = args.parser
     if not args.data and not args.synthetic and not args.letters:
         parser.error("nothing to train on: give --data DIR, --synthetic, --letters, or several")
@@ -171,39 +165,25 @@ def _train(args: argparse.Namespace) -> int:
     from hwr.training.recipe import Recipe
     from hwr.training.recipe import train as run
 
-    data = [weighted_path(entry, 1.0) for entry in args.data]
+    data = tuple(weighted_path(entry, 1.0) for entry in args.data)
     letters, recombined = weighted_path(args.letters, 0.3) if args.letters else (None, 0.0)
     synthetic = args.synthetic
-    if not data:  # nothing real: what is made makes up the whole
+    if not data:  # synthetic and recombined images alone
         recombined = (1.0 - synthetic) if letters else 0.0
         synthetic = synthetic if letters else 1.0
+    # Options and fields of the recipe have the same names.
+    given = {f.name: getattr(args, f.name) for f in fields(Recipe) if hasattr(args, f.name)}
     recipe = Recipe(
-        data=tuple(data),
-        synthetic=synthetic,
-        corrections=tuple(args.corrections),
-        letters=Path(letters) if letters else None,
-        recombined=recombined,
-        names=args.names,
-        fonts=args.fonts,
-        minutes=args.minutes,
-        epochs=args.epochs,
-        samples=args.samples,
-        init=args.init,
-        resume=args.resume,
-        keep_last=args.keep_last,
-        out=args.out,
-        seed=args.seed,
-        batch_size=args.batch_size,
-        learning_rate=args.learning_rate,
-        augmentation=args.augmentation,
-        dropout=args.dropout,
-        validate_every=args.validate_every,
-        cache=args.cache,
-        precision=args.precision,
-        workers=args.workers,
-        hosts=tuple(args.hosts.split(",")) if args.hosts else (),
-        process=args.process or 0,
-        shards=args.shards,
+        **given
+        | {
+            "data": data,
+            "synthetic": synthetic,
+            "corrections": tuple(args.corrections),
+            "letters": Path(letters) if letters else None,
+            "recombined": recombined,
+            "hosts": tuple(args.hosts.split(",")) if args.hosts else (),
+            "process": args.process or 0,
+        }
     )
     try:
         run(recipe)

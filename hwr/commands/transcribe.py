@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwr.commands import options
+from hwr.defaults import default_model
 
 if TYPE_CHECKING:
     from hwr.bulk.transcribe import Progress, ReadAll
@@ -30,41 +31,34 @@ def add(commands: Any) -> None:
         parents=[options.JSON, options.MODEL, options.ENGINE, options.EXPECTED],
         help="read any number of pictures into part files, on all cores or a cluster",
     )
-    parser.add_argument(
+    option = parser.add_argument
+    option(
         "sources",
         nargs="+",
         metavar="SOURCE",
         help="folder, pattern such as 'scans/*.png', CSV file of paths, ZIP or Parquet file",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the rows")
-    parser.add_argument(
-        "--tta", action="store_true", help="read what is not sure once more in several views"
-    )
-    parser.add_argument("--format", choices=("csv", "parquet"), default="csv", help="(%(default)s)")
-    parser.add_argument(
-        "--column", help="of a CSV file with paths, or of a Parquet file with pictures"
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with DIR; read only what has no row yet"
-    )
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes that read (one for each core)"
-    )
-    parser.add_argument(
+    option("--out", type=Path, required=True, metavar="DIR", help="folder of the rows")
+    option("--tta", action="store_true", help=options.TTA)
+    option("--format", choices=("csv", "parquet"), default="csv", help="(%(default)s)")
+    option("--column", help="of a CSV file with paths, or of a Parquet file with pictures")
+    option("--resume", action="store_true", help="continue in DIR; read only what has no row yet")
+    option("--workers", type=int, metavar="N", help="processes that read (one for each core)")
+    option(
         "--part-rows", type=int, default=10_000, metavar="N", help="rows of a file (%(default)s)"
     )
-    parser.add_argument(
+    option(
         "--ray", action="store_true", help="read on a Ray cluster ($RAY_ADDRESS, else this machine)"
     )
-    parser.add_argument("--ray-address", metavar="ADDR", help="read on this Ray cluster")
-    parser.set_defaults(command=transcribe_sources)
+    option("--ray-address", metavar="ADDR", help="read on this Ray cluster")
+    parser.set_defaults(command=transcribe)
 
 
-def transcribe_sources(args: argparse.Namespace) -> int:
+def transcribe(args: argparse.Namespace) -> int:
     """Read all images of the sources; return 0, or 130 if interrupted."""
-    from hwr.bulk.transcribe import read_locally, transcribe
+    from hwr.bulk.transcribe import read_locally
+    from hwr.bulk.transcribe import transcribe as run
     from hwr.bulk.unit_reader import Settings
-    from hwr.defaults import default_model
     from hwr.name_files import read_name_file
 
     if args.workers is not None and args.workers < 1:
@@ -76,10 +70,10 @@ def transcribe_sources(args: argparse.Namespace) -> int:
     if args.ray or args.ray_address:
         read_all = _on_cluster(args, settings)
     display = _Display()
-    # On SIGTERM, which schedulers and `kill` send, the pending rows are written, too.
+    # SIGTERM, which schedulers and `kill` send, writes the pending rows as Ctrl-C does.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        transcribe(
+        run(
             args.sources,
             args.out,
             settings,
@@ -92,10 +86,8 @@ def transcribe_sources(args: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         display.end()
-        print(
-            f"Interrupted; {display.last.read:,} rows are in {args.out}. Go on with --resume.",
-            file=sys.stderr,
-        )
+        rows = f"{display.last.read:,} rows are in {args.out}"
+        print(f"Interrupted; {rows}. Go on with --resume.", file=sys.stderr)
         return INTERRUPTED
     finally:
         display.end()
@@ -118,13 +110,8 @@ def _on_cluster(args: argparse.Namespace, settings: Any) -> ReadAll:
 
 def _print_summary(done: Progress, out: Path, as_json: bool) -> None:
     if as_json:
-        summary = {
-            "read": done.read,
-            "failed": done.failed,
-            "before": done.before,
-            "seconds": round(done.seconds, 1),
-            "out": str(out),
-        }
+        summary = {key: getattr(done, key) for key in ("read", "failed", "before")}
+        summary |= {"seconds": round(done.seconds, 1), "out": str(out)}
         print(json.dumps(summary, indent=2))
         return
     earlier = f", {done.before:,} rows were there before" if done.before else ""
@@ -170,12 +157,8 @@ class _Display:
             return
         self._next = time.monotonic() + (TERMINAL if self._live else FILE)
         line = describe(progress)
-        print(
-            f"\r{line:<100}" if self._live else line,
-            end="" if self._live else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
+        line = f"\r{line:<100}" if self._live else f"{line}\n"
+        print(line, end="", file=sys.stderr, flush=True)
         self._open = self._live
 
     def end(self) -> None:
