@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-IN_VENV := .venv/bin/
+IN_VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/
 .PHONY: help app test check browser samples space clean
 
 help:

@@ -36,7 +36,7 @@ def _starts(path: str) -> bool:
 
 def install_browser() -> None:
     """Install Debian's chromium where that is possible, else Playwright's own."""
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    sudo = [] if os.name == "nt" or os.geteuid() == 0 else ["sudo", "-n"]
     if shutil.which("apt-get") and (not sudo or shutil.which("sudo")):
         package = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
         for command in (["apt-get", "update"], package):

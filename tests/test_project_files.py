@@ -44,3 +44,21 @@ def test_the_folder_of_a_space_holds_what_the_page_needs(tmp_path: Path) -> None
     for path in tmp_path.rglob("*"):
         if path.is_file() and b"\0" in path.read_bytes():
             assert f"*{path.suffix} filter=lfs" in lfs
+
+
+def test_the_workflow_runs_the_command_of_the_readme_on_each_supported_python() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+    job = workflow["jobs"]["test"]
+    versions = [
+        line.rsplit(" ", 1)[1]
+        for line in PROJECT["classifiers"]
+        if re.search(r"Python :: 3\.\d+$", line)
+    ]
+    assert job["strategy"]["matrix"]["python"] == versions
+    assert job["steps"][-1]["run"] == "bash .ci/run"
+    assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "make test " in (ROOT / "README.md").read_text("utf-8")
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            for path in re.findall(r"tests/\S+\.py", step.get("run", "")):
+                assert (ROOT / path).is_file()
