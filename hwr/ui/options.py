@@ -56,11 +56,7 @@ class Expected:
 
             #: What happens when a file has filled the list.
             self.filled = self.file.upload(
-                _entries,
-                self.file,
-                self.lexicon,
-                show_progress="hidden",
-                api_visibility="private",
+                _entries, self.file, self.lexicon, show_progress="hidden", api_visibility="private"
             )
 
     @property

@@ -24,13 +24,7 @@ from hwr.ui.api_types import (
 from hwr.ui.background_reader import Read, ReadMany, one_by_one
 from hwr.ui.batch.rows import BatchError, find_pictures, read_batch
 from hwr.ui.batch.tab import Batch, uploaded_files
-from hwr.ui.options import (
-    Expected,
-    checked_lexicon,
-    expecting,
-    reading_options,
-    reads_as_expected,
-)
+from hwr.ui.options import Expected, checked_lexicon, expecting, reading_options, reads_as_expected
 from hwr.ui.panel import Panel
 from hwr.ui.server.client_alive import listener
 from hwr.ui.tabs.browse import Browse
@@ -72,10 +66,7 @@ def build(
     read_many = read_many or one_by_one(read)
     read = reads_as_expected(read)
     with gr.Blocks(
-        title="Handwritten names",
-        fill_width=True,
-        delete_cache=CLEANING,
-        analytics_enabled=False,
+        title="Handwritten names", fill_width=True, delete_cache=CLEANING, analytics_enabled=False
     ) as page:
         gr.Markdown(
             "# Handwritten names\n"
@@ -154,7 +145,7 @@ def _add_endpoints(
         except (DatasetError, ImageError, LexiconError) as error:
             raise _refusal(error) from None
 
-    def read_files(pictures: list[dict[str, Any]] | None, lexicon: str = "") -> list[RowRecord]:
+    def read_pictures(pictures: list[dict[str, Any]] | None, lexicon: str = "") -> list[RowRecord]:
         """Read many pictures, each with one handwritten name; ZIP files of pictures, too.
 
         Args:
@@ -175,24 +166,19 @@ def _add_endpoints(
             raise _refusal(error) from None
 
     # Files reach an endpoint safely through a component alone, hence buttons that nobody sees.
-    gr.Button(visible=False).click(
-        read_picture,
-        [upload.picture, gr.Textbox("", visible=False, label="lexicon")],
-        gr.JSON(visible=False),
-        preprocess=False,
-        api_name="read",
-        concurrency_id="read",
-        show_progress="hidden",
-    )
-    gr.Button(visible=False).click(
-        read_files,
-        [batch.files, gr.Textbox("", visible=False, label="lexicon")],
-        gr.JSON(visible=False),
-        preprocess=False,
-        api_name="read_batch",
-        concurrency_id="batch",
-        show_progress="hidden",
-    )
+    for name, read_files, files, turn in (
+        ("read", read_picture, upload.picture, "read"),
+        ("read_batch", read_pictures, batch.files, "batch"),
+    ):
+        gr.Button(visible=False).click(
+            read_files,
+            [files, gr.Textbox("", visible=False, label="lexicon")],
+            gr.JSON(visible=False),
+            preprocess=False,
+            api_name=name,
+            concurrency_id=turn,
+            show_progress="hidden",
+        )
     gr.api(read_sample, api_name="read_sample", concurrency_id="read")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from hwr.decoding.lexicon import NOT_LISTED, LexiconError
-from hwr.letter import Letter, percent, whole_percent
+from hwr.letter import percent, whole_percent
 from hwr.reading import Reading
 from hwr.ui.options import Expected, expecting
 from hwr.ui.server.pictures import picture_file
@@ -56,14 +56,11 @@ class Panel:
         self.candidates = gr.Label(
             label="What it may say", elem_id="candidates", num_top_classes=5, show_heading=False
         )
-        self.timeline = gr.Image(
-            label="Letters above their ink, and what the network saw",
-            elem_id="timeline",
+        self.timeline = shown_picture(
+            "Letters above their ink, and what the network saw",
+            "timeline",
+            "the letters of the reading above their ink",
             render=False,
-            format="png",
-            interactive=False,
-            buttons=["fullscreen"],
-            alt_text="the letters of the reading above their ink",
         )
         self.steps = gr.Gallery(
             label="From the picture to what the network reads",
@@ -94,17 +91,9 @@ class Panel:
         """Fill the panel, after the tab's `own` components, whenever one of `triggers` fires.
 
         While the tab called `name` is not in front, nothing happens: uploads end late, and the
-        pad fires events when it is laid out anew, long after its tab was left.
+        pad fires events when it is laid out again, long after its tab was left.
         """
-
-        gr.on(
-            triggers,
-            self._in_front(name, show, len(own)),
-            [self._front, *self.expected.inputs, *inputs],
-            [*own, *self.outputs],
-            **_READING,
-            **settings,
-        )
+        gr.on(triggers, **self._event(name, show, inputs, own), **settings)
 
     def turn_to(
         self,
@@ -115,13 +104,13 @@ class Panel:
         own: Sequence[Any] = (),
         **settings: Any,
     ) -> None:
-        """Fill the panel anew when the tab called `name` comes to the front.
+        """Fill the panel when the tab called `name` comes to the front.
 
-        And, while it is there, when a person expects other names.
+        And, while it is there, when the expected names change.
         """
 
         def show_tab(lexicon: str, language_model: str, *values: Any) -> list[Any]:
-            return [name, *self._show(show, values, lexicon, language_model, len(own))]
+            return [name, *_shown(show, values, lexicon, language_model, len(own))]
 
         # First in the browser, so that the other tab's reading is gone at once.
         tab.select(None, None, self.outputs, js=_EMPTY_SCRIPT)
@@ -132,39 +121,26 @@ class Panel:
             **_READING,
             **settings,
         )
-        self.follow(name, self.expected.changes, show, inputs, own, **settings)
-        self.expected.filled.success(
-            self._in_front(name, show, len(own)),
-            [self._front, *self.expected.inputs, *inputs],
-            [*own, *self.outputs],
-            **_READING,
-            **settings,
-        )
+        event = self._event(name, show, inputs, own) | settings
+        gr.on(self.expected.changes, **event)
+        self.expected.filled.success(**event)
 
-    def _in_front(self, name: str, show: Callable[..., list[Any]], own: int) -> Callable[..., Any]:
-        """Return `show` for events that count only while the tab called `name` is in front."""
+    def _event(
+        self, name: str, show: Callable[..., list[Any]], inputs: Sequence[Any], own: Sequence[Any]
+    ) -> dict[str, Any]:
+        """Return the settings of an event that counts only while its tab is in front."""
 
         def show_in_front(front: str, lexicon: str, language_model: str, *values: Any) -> Any:
             if front != name:
                 return gr.skip()
-            return self._show(show, values, lexicon, language_model, own)
+            return _shown(show, values, lexicon, language_model, len(own))
 
-        return show_in_front
-
-    @staticmethod
-    def _show(
-        show: Callable[..., list[Any]],
-        values: Sequence[Any],
-        lexicon: str,
-        language_model: str,
-        own: int,
-    ) -> list[Any]:
-        """Return what `show` does, expecting names; a list that cannot be used is refused."""
-        try:
-            with expecting(lexicon, language_model):
-                return show(*values)
-        except LexiconError as error:
-            return [*[gr.skip()] * own, *Panel.refusal(str(error))]
+        return {
+            "fn": show_in_front,
+            "inputs": [self._front, *self.expected.inputs, *inputs],
+            "outputs": [*own, *self.outputs],
+            **_READING,
+        }
 
     @staticmethod
     def nothing() -> list[Any]:
@@ -180,6 +156,7 @@ class Panel:
     def result(reading: Reading) -> list[Any]:
         """Return the values that show `reading`."""
         kind = _VERDICTS[reading.verdict]
+        confidence = f"{percent(reading.confidence)} confident" if reading.text else ""
         notes = "".join(f'<p class="note">{escape(note)}</p>' for note in reading.notes)
         candidates = {
             c.text: c.probability
@@ -194,13 +171,11 @@ class Panel:
             _headline(
                 name=escape(reading.text),
                 verdict=f'<span class="badge {kind}">{escape(reading.verdict)}</span>',
-                confidence=escape(f"{percent(reading.confidence)} confident")
-                if reading.text
-                else "",
+                confidence=escape(confidence),
                 time=f"{reading.milliseconds:.0f} ms",
                 message=_absence(reading) + _doubts(reading) + notes,
             ),
-            [_letter(letter) for letter in reading.letters] or None,
+            [(_visible(x.character), percent(x.probability)) for x in reading.letters] or None,
             candidates or None,
             picture_file(reading.draw_timeline()) if reading.steps and reading.letters else None,
             [
@@ -208,6 +183,40 @@ class Panel:
                 for number, step in enumerate(reading.steps, start=1)
             ],
         ]
+
+
+def shown_picture(label: str, elem_id: str, alt_text: str, **settings: Any) -> gr.Image:
+    """Return a picture that visitors can enlarge, but not change."""
+    return gr.Image(
+        label=label,
+        elem_id=elem_id,
+        alt_text=alt_text,
+        interactive=False,
+        image_mode=None,
+        format="png",
+        buttons=["fullscreen"],
+        **settings,
+    )
+
+
+def first_step(reading: Reading) -> str | None:
+    """Return the path of the picture as it was loaded, in grey."""
+    return picture_file(reading.steps[0].image) if reading.steps else None
+
+
+def _shown(
+    show: Callable[..., list[Any]],
+    values: Sequence[Any],
+    lexicon: str,
+    language_model: str,
+    own: int,
+) -> list[Any]:
+    """Return what `show` returns with these options; a lexicon that cannot be used is refused."""
+    try:
+        with expecting(lexicon, language_model):
+            return show(*values)
+    except LexiconError as error:
+        return [*[gr.skip()] * own, *Panel.refusal(str(error))]
 
 
 def _headline(
@@ -245,8 +254,8 @@ def _doubts(reading: Reading) -> str:
             doubts.append(f"{number}. {_visible(letter.character)}, or {' or '.join(others)}")
     if not doubts:
         return ""
-    told = f"Letters in doubt, by the ink alone: {'; '.join(doubts)}"
-    return f'<p class="note" id="alternatives">{escape(told)}</p>'
+    message = f"Letters in doubt, by the ink alone: {'; '.join(doubts)}"
+    return f'<p class="note" id="alternatives">{escape(message)}</p>'
 
 
 def _visible(character: str) -> str:
@@ -256,11 +265,6 @@ def _visible(character: str) -> str:
 
 def _waiting() -> str:
     return _headline(message='<p class="hint">The reading appears here.</p>')
-
-
-def _letter(letter: Letter) -> tuple[str, str]:
-    """Return a letter and its probability."""
-    return _visible(letter.character), percent(letter.probability)
 
 
 def _letter_colours() -> dict[str, str]:

@@ -313,7 +313,7 @@ def test_a_missing_dataset_is_told_without_its_path(tmp_path: Path) -> None:
     samples = Samples(tmp_path / "secret")
     assert samples.usable("train", 3) == []
     with pytest.raises(ValueError, match=r"^There is no dataset here; start .* --data FOLDER\.$"):
-        samples.first("train")
+        samples.indices("train")
 
 
 def test_only_the_named_endpoints_are_public(client: Client) -> None:

@@ -24,7 +24,7 @@ from hwr.ui.batch import table as table_module
 from hwr.ui.batch.rows import CHUNK, Row, Source
 from hwr.ui.batch.tab import Batch, uploaded_files
 from hwr.ui.batch.table import merge, shown, summary, table_of
-from hwr.ui.server import downloads
+from hwr.ui.server import temp_folder
 from hwr.ui.server.downloads import download
 
 # Of Gradio 6.31: event loops left behind.
@@ -233,7 +233,7 @@ def test_summary_counts_each_row_once() -> None:
 def test_downloads_hold_the_rows_and_do_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     first = Path(download("names.txt", lambda path: path.write_text("ANNA")))
     assert (first.name, first.read_text()) == ("names.txt", "ANNA")
-    os.utime(first.parent, (0, time.time() - downloads.KEPT - 5))
+    os.utime(first.parent, (0, time.time() - temp_folder.KEPT - 5))
     second = Path(download("names.txt", lambda path: path.write_text("BEN")))
     assert not first.exists()
     assert second.read_text() == "BEN"

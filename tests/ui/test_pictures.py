@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hwr.ui.server.pictures import KEPT, picture_file
+from hwr.ui.server.pictures import picture_file
+from hwr.ui.server.temp_folder import KEPT
 
 GREY = np.arange(80, dtype=np.uint8).reshape(8, 10)
 

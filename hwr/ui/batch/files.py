@@ -71,10 +71,7 @@ def write_training_folder(rows: Iterable[Row], archive: Path) -> int:
     writer = csv.writer(table)
     writer.writerow(("FILENAME", "IDENTITY"))
     # Pictures are packed already, so they are only stored.
-    with (
-        replacing(archive) as stream,
-        zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as packed,
-    ):
+    with replacing(archive) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as packed:
         for row in labelled:
             name = _file_name(row.source.name, names)
             packed.writestr(f"corrections/images/{name}", _content(row))

@@ -47,10 +47,9 @@ from hwr.ui.batch.table import (
     table_of,
 )
 from hwr.ui.options import checked_lexicon, reading_options
-from hwr.ui.panel import Panel
+from hwr.ui.panel import Panel, first_step, shown_picture
 from hwr.ui.server.cleanup import KEPT
 from hwr.ui.server.downloads import SAVE, download
-from hwr.ui.server.pictures import picture_file
 from hwr.ui.tabs.upload import uploaded
 
 #: Seconds between two looks at a table that is still growing.
@@ -107,15 +106,11 @@ class Batch:
             )
         self.status = gr.HTML(elem_id="batch-status")
         with gr.Column(visible=False) as self.review:
-            self.picture = gr.Image(
-                label="The picture of the row",
-                elem_id="batch-picture",
-                interactive=False,
-                image_mode=None,
-                format="png",
+            self.picture = shown_picture(
+                "The picture of the row",
+                "batch-picture",
+                "the picture of the row that is being checked",
                 height=130,
-                buttons=["fullscreen"],
-                alt_text="the picture of the row that is being checked",
             )
             with gr.Row():
                 self.text = gr.Textbox(
@@ -195,34 +190,24 @@ class Batch:
         session = request.session_hash if request else None
         stop = self._stops[session] = Event()
         try:
-            yield from self._read_all(files, lexicon, language_model, stop, progress)
-        finally:
-            if self._stops.get(session) is stop:
-                del self._stops[session]
-
-    def _read_all(
-        self, files: Files, lexicon: str, language_model: str, stop: Event, progress: gr.Progress
-    ) -> Iterator[dict[Any, Any]]:
-        yield {
-            self.rows: [],
-            self.current: None,
-            **self._visible(review=False, table=False),
-            **self._running(True),
-            self.status: _say("Checking the files."),
-        }
-        try:
+            yield {
+                self.rows: [],
+                self.current: None,
+                **self._visible(review=False, table=False),
+                **self._running(True),
+                self.status: _say("Checking the files."),
+            }
             sources = find_pictures(uploaded_files(files))
             options = reading_options(checked_lexicon(lexicon), language_model)
             yield from self._read_sources(sources, options, stop, progress)
         except (BatchError, ImageError, LexiconError) as error:
             yield {self.status: _say(str(error), "refusal"), **self._running(False)}
+        finally:
+            if self._stops.get(session) is stop:
+                del self._stops[session]
 
     def _read_sources(
-        self,
-        sources: Sequence[Source],
-        options: dict[str, Any],
-        stop: Event,
-        progress: gr.Progress,
+        self, sources: Sequence[Source], options: dict[str, Any], stop: Event, progress: gr.Progress
     ) -> Iterator[dict[Any, Any]]:
         rows: list[Row] = []
         start = shown = time.monotonic()
@@ -273,8 +258,7 @@ class Batch:
             reading = self._read(row.source.load())
         except (ArchiveError, ImageError) as error:
             return [None, name, number, *Panel.refusal(str(error))]
-        picture = picture_file(reading.steps[0].image) if reading.steps else None
-        return [picture, name, number, *Panel.result(reading)]
+        return [first_step(reading), name, number, *Panel.result(reading)]
 
     def take(
         self, rows: list[Row], number: int | None, text: str, view: str, page: int

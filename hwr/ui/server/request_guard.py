@@ -184,9 +184,9 @@ class Guard:
         if headers.get(b"content-type", "").lower().startswith("multipart/"):
             if path == f"{_API}/upload":
                 await self._check_room()
-                return _Upload(receive, headers, MAX_UPLOAD)
-            return _Upload(receive, headers, MAX_JSON)
-        body = await _read(receive, headers)
+                return _Form(receive, headers, MAX_UPLOAD)
+            return _Form(receive, headers, MAX_JSON)
+        body = await _Body(receive, headers, MAX_JSON).whole()
         if not path.startswith("/login"):
             self._check_body(body)
         return _replay(body, receive)
@@ -274,10 +274,11 @@ class _Turns:
         self._places.release()
 
 
-class _Upload:
-    """Receives the body of a form; breaks it off with an error after which Gradio tidies up.
+class _Body:
+    """Receives a body of at most `limit` bytes, without long pauses.
 
-    Of what a client leaves unfinished Gradio keeps the files, unless its own parser fails.
+    Raises:
+        RefusedError: it is too long, takes too long or is broken off.
     """
 
     def __init__(self, receive: Receive, headers: dict[bytes, str], limit: int) -> None:
@@ -285,8 +286,7 @@ class _Upload:
         if length.isdecimal() and int(length) > limit:
             raise RefusedError(413, _too_much(limit))
         self._receive = receive
-        self._left = limit
-        self._limit = limit
+        self._limit = self._left = limit
         self._end = time.monotonic() + PATIENCE
         self._whole = False
 
@@ -297,15 +297,36 @@ class _Upload:
         try:
             message = await asyncio.wait_for(self._receive(), max(patience, 0))
         except TimeoutError:
-            raise MultiPartException("The upload took too long; try again.") from None
+            raise RefusedError(408, "The request took too long; try again.") from None
         if message["type"] == "http.disconnect":
-            raise MultiPartException("The upload was broken off; try again.")
+            raise RefusedError(400, "The request was broken off; try again.")
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            # Gradio answers with status 413 where it finds "maximum allowed size" in it.
-            raise MultiPartException(f"{_too_much(self._limit)} (the maximum allowed size)")
+            raise RefusedError(413, _too_much(self._limit))
         self._whole = not message.get("more_body", False)
         return message
+
+    async def whole(self) -> bytes:
+        """Return the body."""
+        body = bytearray()
+        while not self._whole:
+            body += (await self()).get("body", b"")
+        return bytes(body)
+
+
+class _Form(_Body):
+    """Receives a form with files; ends it with an error after which Gradio removes the files.
+
+    Gradio keeps the files of an unfinished form unless its own parser fails.
+    """
+
+    async def __call__(self) -> Message:
+        try:
+            return await super().__call__()
+        except RefusedError as error:
+            # Gradio answers with status 413 where it finds "maximum allowed size" in it.
+            size = " (the maximum allowed size)" if error.status == 413 else ""
+            raise MultiPartException(f"{error}{size}") from None
 
 
 class _Busy:
@@ -321,32 +342,6 @@ class _Busy:
             await _answer(self._send, 503, BUSY)
         elif not self._full:
             await self._send(message)
-
-
-async def _read(receive: Receive, headers: dict[bytes, str]) -> bytes:
-    """Return a body whole.
-
-    Raises:
-        RefusedError: it is too long, or does not arrive.
-    """
-    length = headers.get(b"content-length", "")
-    if length.isdecimal() and int(length) > MAX_JSON:
-        raise RefusedError(413, _too_much(MAX_JSON))
-    body = bytearray()
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            patience = min(PAUSE, end - time.monotonic())
-            message = await asyncio.wait_for(receive(), max(patience, 0))
-        except TimeoutError:
-            raise RefusedError(408, "The request took too long; try again.") from None
-        if message["type"] == "http.disconnect":
-            raise RefusedError(400, "The request was broken off.")
-        body += message.get("body", b"")
-        if len(body) > MAX_JSON:
-            raise RefusedError(413, _too_much(MAX_JSON))
-        if not message.get("more_body", False):
-            return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

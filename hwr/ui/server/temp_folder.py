@@ -29,6 +29,9 @@ PREFIX = "hwr-page-"
 #: Name of the file in a scratch folder that its process keeps locked.
 LOCK = "lock"
 
+#: Seconds after which Gradio has long copied a file that was handed to it.
+KEPT = 300
+
 #: Seconds for which a folder without a lock may be one that is just being made.
 _YOUNG = 60
 
@@ -38,6 +41,14 @@ def scratch(part: str) -> Path:
     folder = scratch_root() / part
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def remove_old(folder: Path) -> None:
+    """Remove the files and folders in `folder` that Gradio has long copied."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # removed by another thread meanwhile
+            if path.stat().st_mtime < time.time() - KEPT:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
 def remove_abandoned(base: Path) -> int:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from hwr.data.dataset import SPLITS, DatasetError
 from hwr.image import ImageError
 from hwr.reading import Reading
 from hwr.ui.background_reader import Read, ReadMany, one_by_one
-from hwr.ui.panel import Panel
-from hwr.ui.server.pictures import picture_file
+from hwr.ui.panel import Panel, first_step, shown_picture
 from hwr.ui.tabs.samples import Found, Samples
 from hwr.ui.tabs.search import KINDS, Search
 
@@ -33,7 +32,7 @@ class Browse:
         self._read = read
         self._samples = samples
         self._search = Search(read_many or one_by_one(read), samples)
-        self._rng = random.Random()
+        self._rng = np.random.default_rng()
         with gr.Row():
             self.split = gr.Dropdown(
                 list(SPLITS),
@@ -46,11 +45,7 @@ class Browse:
                 1, precision=0, label="Index", elem_id="sample-index", min_width=120
             )
             self.kind = gr.Dropdown(
-                list(KINDS),
-                value="all",
-                label="Show only",
-                elem_id="sample-filter",
-                min_width=120,
+                list(KINDS), value="all", label="Show only", elem_id="sample-filter", min_width=120
             )
         with gr.Row():
             self.previous = gr.Button(
@@ -61,15 +56,8 @@ class Browse:
             self.error = gr.Button(
                 "First error", elem_id="sample-first-error", size="md", min_width=110
             )
-        self.picture = gr.Image(
-            label="The picture",
-            elem_id="sample-picture",
-            interactive=False,
-            image_mode=None,
-            format="png",
-            height=180,
-            buttons=["fullscreen"],
-            alt_text="the picture of the dataset",
+        self.picture = shown_picture(
+            "The picture", "sample-picture", "the picture of the dataset", height=180
         )
         self.label = gr.HTML(elem_id="sample-label")
         self._examples = self._samples.usable("validation", EXAMPLES)
@@ -85,20 +73,19 @@ class Browse:
     def show(self, split: str, index: int | None) -> list[Any]:
         """Return index, picture and label, then the panel's values, for one sample."""
         if index is None:
-            return [None, None, "", *Panel.refusal("Type the index of a picture or press Next.")]
+            return _refusal(None, "Type the index of a picture or press Next.")
         try:
             found = self._samples.find(split, index)
         except DatasetError as error:
-            return [index, None, "", *Panel.refusal(str(error))]
+            return _refusal(index, str(error))
         try:
             reading = self._read(found.sample.path)
         except ImageError as error:
-            return [index, None, _label(found, None), *Panel.refusal(str(error))]
-        picture = picture_file(reading.steps[0].image) if reading.steps else None
-        return [index, picture, _label(found, reading), *Panel.result(reading)]
+            return _refusal(index, str(error), _label(found, None))
+        return [index, first_step(reading), _label(found, reading), *Panel.result(reading)]
 
     def show_current(self, split: str, index: int | None) -> list[Any]:
-        """Return what `show` returns; of the first sample where there is none with `index`."""
+        """Return what `show` returns; for the first sample where there is none with `index`."""
         try:
             self._samples.find(split, index or 0)
         except DatasetError:
@@ -107,55 +94,29 @@ class Browse:
 
     def show_first(self, split: str) -> list[Any]:
         """Return what `show` returns for the first sample of a split."""
-        return self._show_chosen(split, None, self._samples.first)
+        return self.show_next(split, None)
 
     def show_next(self, split: str, index: int | None, kind: str = "all") -> list[Any]:
         """Return what `show` returns for the next sample of a kind; the last one stays."""
-        if kind == "all":
-            return self._show_chosen(
-                split,
-                index,
-                lambda name: (
-                    self._samples.first(name) if index is None else self._samples.after(name, index)
-                ),
-            )
-        return self._show_found(
-            split, index, kind, lambda all_: all_[bisect_right(all_, index or 0) :]
-        )
+        return self._show_found(split, index, kind, lambda all_, i: all_[bisect_right(all_, i) :])
 
     def show_previous(self, split: str, index: int | None, kind: str = "all") -> list[Any]:
-        """Return what `show` returns for the sample of a kind before; the first one stays."""
-        if kind == "all":
-            return self._show_chosen(
-                split,
-                index,
-                lambda name: (
-                    self._samples.first(name)
-                    if index is None
-                    else self._samples.before(name, index)
-                ),
-            )
+        """Return what `show` returns for the previous sample of a kind; the first one stays."""
         return self._show_found(
-            split, index, kind, lambda all_: all_[: bisect_left(all_, index or 0)][::-1]
+            split, index, kind, lambda all_, i: all_[: bisect_left(all_, i)][::-1]
         )
 
     def show_random(self, split: str, index: int | None, kind: str = "all") -> list[Any]:
         """Return what `show` returns for any other sample of a kind."""
-        if kind == "all":
-            return self._show_chosen(
-                split, index, lambda name: self._samples.random(name, index, self._rng)
-            )
-        return self._show_found(split, index, kind, lambda all_: self._shuffled(all_, index))
+        return self._show_found(split, index, kind, self._shuffled)
 
     def show_kind(self, split: str, index: int | None, kind: str) -> list[Any]:
         """Return what `show` returns for the first sample of a kind from `index` on."""
-        return self._show_found(
-            split, index, kind, lambda all_: all_[bisect_left(all_, index or 0) :]
-        )
+        return self._show_found(split, index, kind, lambda all_, i: all_[bisect_left(all_, i) :])
 
     def show_first_error(self, split: str, index: int | None) -> list[Any]:
         """Return what `show` returns for the first sample of a split that is read wrong."""
-        return self._show_found(split, index, "wrong", lambda all_: all_)
+        return self._show_found(split, index, "wrong", lambda all_, _: all_)
 
     def show_example(self, number: int) -> list[Any]:
         """Return the split, then what `show` returns for one of the examples."""
@@ -175,11 +136,7 @@ class Browse:
         panel.follow(self.name, [self.random.click], self.show_random, filtered, own)
         panel.follow(self.name, [self.error.click], self.show_first_error, place, own)
         panel.follow(
-            self.name,
-            [self.examples.click],
-            self.show_example,
-            [self.examples],
-            [self.split, *own],
+            self.name, [self.examples.click], self.show_example, [self.examples], [self.split, *own]
         )
         # The index itself stays as it is while it is being typed.
         panel.follow(self.name, [self.index.input], self._show_typed, place, own[1:])
@@ -187,43 +144,45 @@ class Browse:
     def _show_typed(self, split: str, index: int | None) -> list[Any]:
         return self.show(split, index)[1:]
 
-    def _show_chosen(
-        self, split: str, index: int | None, choose: Callable[[str], int]
-    ) -> list[Any]:
-        """Return what `show` returns for the index that `choose` finds in the split."""
-        try:
-            return self.show(split, choose(split))
-        except DatasetError as error:
-            return [index, None, "", *Panel.refusal(str(error))]
-
-    def _shuffled(self, indices: Sequence[int], last: int | None) -> list[int]:
+    def _shuffled(self, indices: Sequence[int], last: int) -> list[int]:
         """Return the indices in any order, the one shown now last."""
-        others = [index for index in indices if index != last]
-        self._rng.shuffle(others)
-        return others + [index for index in indices if index == last]
+        order: list[int] = self._rng.permutation(indices).tolist()
+        return sorted(order, key=lambda index: index == last)
 
     def _show_found(
         self,
         split: str,
         index: int | None,
         kind: str,
-        choose: Callable[[Sequence[int]], Sequence[int]],
+        choose: Callable[[Sequence[int], int], Sequence[int]],
     ) -> list[Any]:
-        """Return what `show` returns for the first sample of a kind among those that are chosen.
+        """Return what `show` returns for the first sample of a kind among those chosen.
 
-        Where the search pauses, the index stands at the last picture that was looked at.
+        When the search pauses, the index is that of the last picture searched.
+
+        Args:
+            choose: returns the indices to search, in order, of all indices and the present one.
         """
+        present = -1 if index is None else index
         try:
-            hit = self._search.find(split, choose(self._samples.indices(split)), kind)
+            indices = self._samples.indices(split)
+            chosen = choose(indices, present)
+            if kind == "all":
+                nearest = min(max(present, indices[0]), indices[-1])
+                return self.show(split, chosen[0] if chosen else nearest)
+            hit = self._search.find(split, chosen, kind)
         except DatasetError as error:
-            return [index, None, "", *Panel.refusal(str(error))]
+            return _refusal(index, str(error))
         if hit.index is not None:
             return self.show(split, hit.index)
         looked = "1 picture" if hit.looked == 1 else f"{hit.looked:,} pictures"
         message = f"Searched {looked}; no reading is {kind}"
         message += ", and none are left to search." if hit.ended else "; press again to continue."
-        place = index if hit.ended or hit.last is None else hit.last
-        return [place, None, "", *Panel.refusal(message)]
+        return _refusal(index if hit.ended or hit.last is None else hit.last, message)
+
+
+def _refusal(index: int | None, message: str, label: str = "") -> list[Any]:
+    return [index, None, label, *Panel.refusal(message)]
 
 
 def _label(found: Found, reading: Reading | None) -> str:

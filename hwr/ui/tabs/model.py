@@ -57,7 +57,22 @@ class ModelTab:
                 f"check so that {WANTED:.0%} of the others are right.",
                 elem_classes="hint",
             )
-            self._plots(evaluation)
+            with gr.Row():
+                _plot(
+                    "model-reliability",
+                    "Calibration: confidence and share right",
+                    reliability_of(evaluation),
+                    x_title="confidence",
+                    y_title="share right",
+                    y_lim=[0, 1],
+                )
+                _plot(
+                    "model-coverage",
+                    "Accuracy of the most certain names",
+                    coverage_of(evaluation),
+                    x_title="share left unchecked",
+                    y_title="share right among them",
+                )
             confused = confusions_of(evaluation)
             if confused:
                 gr.Dataframe(
@@ -78,38 +93,6 @@ class ModelTab:
     def listen(self, panel: Panel, tab: gr.Tab) -> None:
         """Empty the panel: there is no picture on this tab."""
         panel.turn_to(self.name, tab, Panel.nothing, [])
-
-    def _plots(self, evaluation: Record) -> None:
-        with gr.Row():
-            gr.LinePlot(
-                reliability_of(evaluation),
-                x="confidence",
-                y="right",
-                color="pictures",
-                title="Calibration: confidence and share right",
-                x_title="confidence",
-                y_title="share right",
-                x_lim=[0, 1],
-                y_lim=[0, 1],
-                height=280,
-                min_width=300,
-                elem_id="model-reliability",
-                buttons=[],
-            )
-            gr.LinePlot(
-                coverage_of(evaluation),
-                x="left",
-                y="right",
-                color="pictures",
-                title="Accuracy of the most certain names",
-                x_title="share left unchecked",
-                y_title="share right among them",
-                x_lim=[0, 1],
-                height=280,
-                min_width=300,
-                elem_id="model-coverage",
-                buttons=[],
-            )
 
 
 # === The records in metrics.json ===
@@ -162,6 +145,23 @@ def confusions_of(evaluation: Record) -> list[list[str]]:
         [_letter(truth), _letter(read), f"{count:,}"]
         for (truth, read), count in counts.most_common(CONFUSIONS)
     ]
+
+
+def _plot(elem_id: str, title: str, points: pd.DataFrame, **settings: Any) -> None:
+    """Add lines by `pictures` through the first two columns of `points`."""
+    gr.LinePlot(
+        points,
+        x=points.columns[0],
+        y=points.columns[1],
+        color="pictures",
+        title=title,
+        x_lim=[0, 1],
+        height=280,
+        min_width=300,
+        elem_id=elem_id,
+        buttons=[],
+        **settings,
+    )
 
 
 def _figures(name: str, score: Record) -> list[str]:

@@ -44,24 +44,6 @@ _HTML = f"""
 </div>
 """
 
-_STYLE = """
-canvas {
-  display: block; width: 100%; aspect-ratio: 8 / 3; background: white; cursor: crosshair;
-  border: 1px solid var(--border-color-primary); border-radius: var(--block-radius);
-  touch-action: none; user-select: none;
-}
-.tools { display: flex; flex-wrap: wrap; gap: 0.4rem; align-items: center; padding-top: 0.5rem; }
-.tools button {
-  padding: 0.3rem 0.7rem; border: 1px solid var(--border-color-primary);
-  border-radius: var(--button-small-radius); font-size: var(--text-sm); min-height: 2rem;
-  background: var(--button-secondary-background-fill); color: var(--button-secondary-text-color);
-}
-.tools button[aria-pressed="true"] { border-color: var(--color-accent); font-weight: 600; }
-.tools button:disabled { opacity: 0.45; }
-.tools label { display: flex; gap: 0.4rem; align-items: center; font-size: var(--text-sm); }
-.tools input { width: 6rem; accent-color: var(--color-accent); }
-"""
-
 
 def lay_pad() -> gr.HTML:
     """Return a pad, laid out in the current Gradio context.
@@ -71,7 +53,7 @@ def lay_pad() -> gr.HTML:
     """
     return gr.HTML(
         html_template=_HTML,
-        css_template=_STYLE,
+        css_template=Path(__file__).with_suffix(".css").read_text(encoding="utf-8"),
         js_on_load=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
         apply_default_css=False,
         elem_id="pad",

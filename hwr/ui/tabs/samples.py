@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,29 +71,6 @@ class Samples:
         if not indices:
             raise DatasetError(f"The {split} split has no pictures; choose another one.")
         return indices
-
-    def first(self, split: str) -> int:
-        """Return the lowest index of a split.
-
-        Raises:
-            DatasetError: there is no such folder or split, or it is empty.
-        """
-        return self.indices(split)[0]
-
-    def after(self, split: str, index: int) -> int:
-        """Return the lowest index above `index`, or the last of the split."""
-        indices = self.indices(split)
-        return indices[min(bisect_right(indices, index), len(indices) - 1)]
-
-    def before(self, split: str, index: int) -> int:
-        """Return the highest index below `index`, or the first of the split."""
-        indices = self.indices(split)
-        return indices[max(bisect_left(indices, index) - 1, 0)]
-
-    def random(self, split: str, other_than: int | None, rng: random.Random) -> int:
-        """Return any index of the split but `other_than`, where there is another."""
-        indices = self.indices(split)
-        return rng.choice([index for index in indices if index != other_than] or indices)
 
     def usable(self, split: str, count: int) -> list[Sample]:
         """Return the first `count` usable samples; fewer where there are fewer."""
