@@ -228,15 +228,15 @@ def test_read_batch_returns_a_row_for_each_file_and_member(client: Client, tmp_p
         client.predict([], api_name="/read_batch")
 
 
-def test_the_snippets_of_the_readme_run(address: str, tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    section = readme.split("## From another program")[1].split("\n## ")[0]
+def test_the_snippets_of_the_api_page_run(address: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "API.md").read_text("utf-8")
+    section = page.split("\n## HTTP\n")[1].split("\n## ")[0]
     (tmp_path / "scan.png").write_bytes(png(60))
     with zipfile.ZipFile(tmp_path / "forms.zip", "w") as packed:
         packed.writestr("one.png", png(64))
     snippets = re.findall(r"```(\w*)\n(.*?)```", section, re.DOTALL)
-    assert [kind for kind, _ in snippets] == ["python", "sh"]
-    for kind, text in snippets:
+    assert [kind for kind, _ in snippets] == ["python", "sh", "json", "json"]
+    for kind, text in snippets[:2]:
         text = text.replace("http://127.0.0.1:7860", address).replace('17, "test"', '2, "test"')
         command = [sys.executable, "-c", text] if kind == "python" else ["bash", "-euo", "pipefail"]
         answer = subprocess.run(
