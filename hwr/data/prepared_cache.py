@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from hwr.alphabet import frames_needed
 from hwr.atomic_file import new_folder
 from hwr.data.dataset import Dataset, Dropped, Sample
 from hwr.image import ImageError, load_image
+from hwr.parallel import thread_pool
 from hwr.preprocess import Prepared, prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
 
@@ -122,7 +122,7 @@ def _write(root: Path, dataset: Dataset, spec: Spec, progress: Callable[[int, in
         kept, widths, failed = [], [], []
         with (
             (partial / "pixels.bin").open("wb") as pixels,
-            ThreadPoolExecutor(os.cpu_count()) as pool,
+            thread_pool() as pool,
         ):
             for start in range(0, len(dataset.samples), CHUNK):
                 chunk = dataset.samples[start : start + CHUNK]

@@ -13,7 +13,7 @@ from rapidfuzz.distance import Levenshtein
 from tqdm import tqdm
 
 from hwr.alphabet import fold, frames_needed
-from hwr.arrays import Grey
+from hwr.arrays import Floats, Grey
 from hwr.atomic_file import new_folder
 from hwr.data.dataset import Sample, open_dataset, split_calibration
 from hwr.data.prepared_cache import prepare_dataset
@@ -23,7 +23,6 @@ from hwr.image import ImageError, load_image
 from hwr.network.engine import batches_by_width
 from hwr.preprocess import prepare
 from hwr.recognizer import Recognizer
-from hwr.recombination.ink_shift import ink_shift
 from hwr.recombination.letter_bank import LetterBank, Letters, collect, cut_letters, read_singles
 from hwr.recombination.line_words import cut_words
 from hwr.recombination.subwords import cut_subwords
@@ -95,13 +94,41 @@ def extract_letters(
     return bank, shift
 
 
+def ink_shift(
+    images: Sequence[NDArray[np.uint8]], texts: Sequence[str], columns: Sequence[Floats]
+) -> float:
+    """Return how far right of its peak the middle of a letter's ink lies, in columns.
+
+    Measured on the pictures in which each letter stands alone, so that ink and letters can be
+    counted off against each other.
+
+    Raises:
+        ValueError: there are fewer than twenty letters to measure.
+    """
+    shifts: list[NDArray[np.float64]] = []
+    for image, text, at in zip(images, texts, columns, strict=True):
+        if " " in text or len(text) < 3 or not np.isfinite(at).all():
+            continue
+        first, last = max(0, int(at[0]) - 12), int(at[-1]) + 24
+        rows = slice(len(image) // 5, -len(image) // 6)
+        inked = (image[rows, first:last] < 178).any(axis=0)
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], inked.astype(np.int8), [0]))))
+        runs = edges.reshape(-1, 2)
+        runs = runs[runs[:, 1] - runs[:, 0] >= 3]
+        if len(runs) == len(text):
+            shifts.append(runs.mean(axis=1) + first - at)
+    if sum(map(len, shifts)) < 20:
+        raise ValueError("Too few names have separate letters to measure where the ink stands.")
+    return float(np.median(np.concatenate(shifts)))
+
+
 def extract_words(recognizer: Recognizer, folder: Path, out: Path, shift: float) -> int:
     """Cut the training lines of a dataset folder into words and write them as a dataset.
 
     The words are written as `labels.csv` beside `images/`, with the writers of the lines.
 
     Args:
-        shift: see `hwr.recombination.ink_shift`.
+        shift: see `ink_shift`.
 
     Returns:
         The number of words.

@@ -51,7 +51,7 @@ def cut_words(
         line: (H, W) uint8, paper white.
         label: what is written, words divided by spaces.
         logits: (T, C) of the line scaled to the network's height.
-        shift: see `hwr.recombination.ink_shift`, in columns of the network's input.
+        shift: see `hwr.recombination.extract.ink_shift`, in columns of the network's input.
     """
     ids, tokens = _tokens(label, alphabet)
     if not tokens or frames_needed(ids) > len(logits):

@@ -9,27 +9,12 @@ from typing import Final
 
 import numpy as np
 
-from hwr.alphabet import Alphabet, UnknownCharacterError, fold
+from hwr.alphabet import Alphabet, fold
 from hwr.name_files import NameFileError, read_name_file
 from hwr.synthesis.writer import check_text
 
-_NAMES: Final = (
-    "Martin Bernard Thomas Petit Robert Richard Durand Dubois Moreau Laurent Simon Michel "
-    "Lefebvre Leroy Roux David Bertrand Morel Fournier Girard Bonnet Dupont Lambert Fontaine "
-    "Rousseau Vincent Muller Lefèvre Faure André Mercier Blanc Guérin Boyer Garnier Chevalier "
-    "François Legrand Gauthier Garcia Perrin Robin Clément Morin Nicolas Henry Roussel "
-    "Mathieu Gautier Masson Marchand Duval Denis Dumont Marie Lemaire Noël Meyer Dufour "
-    "Meunier Brun Blanchard Giraud Joly Rivière Lucas Emma Léa Manon Chloé Camille Inès Sarah "
-    "Zoé Jade Louise Alice Lola Lina Anaïs Eva Clara Julie Océane Maëlle Hugo Enzo Louis "
-    "Gabriel Jules Arthur Nathan Théo Ethan Raphaël Maxime Antoine Kévin Alexandre Quentin "
-    "Yanis Baptiste Mohamed Loïc Félix Joël Zacharie Wassim Ximena Schmidt Schneider Fischer "
-    "Weber Becker Schulz Hoffmann Schäfer Koch Bauer Klein Wolf Schröder Neumann Schwarz "
-    "Zimmermann Krüger Köhler Groß Jürgen Günther Björn Käthe Wilhelm Friedrich Smith Jones "
-    "Taylor Brown Williams Wilson Johnson Davies Wright Walker Hughes Edwards Green Young "
-    "King Baker Harrison Phillips Olivia George Harry Jack Emily Oscar Victoria Kyle Wendy "
-    "Joshua "
-)
-NAMES: Final[tuple[str, ...]] = tuple(_NAMES.split())
+#: The names of `names.txt`, which stands beside this module.
+NAMES: Final = tuple(Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").split())
 
 
 def compose_name(rng: np.random.Generator, names: Sequence[str] = NAMES) -> str:
@@ -51,24 +36,33 @@ def compose_name(rng: np.random.Generator, names: Sequence[str] = NAMES) -> str:
 
 
 def read_names(file: Path, alphabet: Alphabet) -> list[str]:
+    """Return the names of `read_weighted_names` alone."""
+    return read_weighted_names(file, alphabet)[0]
+
+
+def read_weighted_names(file: Path, alphabet: Alphabet) -> tuple[list[str], list[float] | None]:
     """Return the names of a file that can be drawn and that the alphabet can write.
 
     Letters that cannot be drawn with their accent are drawn without.
 
+    Returns:
+        The names, and how often to write each: the square root of the counts of the file, so
+        that frequent names are seen more often and rare ones are kept; None if it has no counts.
+
     Raises:
         NameFileError: see `hwr.name_files.read_name_file`; or no name is left.
     """
-    names = []
-    for name in read_name_file(file).names:
-        try:
-            alphabet.encode(fold(name))
-        except UnknownCharacterError:
-            continue
-        if re.search(r"\w", name):
-            names.append(name if _can_be_drawn(name) else fold(name))
+    listed = read_name_file(file)
+    names, weights = [], []
+    counts = listed.counts or (1.0,) * len(listed.names)
+    for name, count in zip(listed.names, counts, strict=True):
+        text = fold(name)
+        if re.search(r"\w", name) and set(text) <= set(alphabet.characters):
+            names.append(name if _can_be_drawn(name) else text)
+            weights.append(max(1.0, count) ** 0.5)
     if not names:
         raise NameFileError(f"{file.name} holds no name that the alphabet can write.")
-    return names
+    return names, None if listed.counts is None else weights
 
 
 def _can_be_drawn(name: str) -> bool:
@@ -78,16 +72,3 @@ def _can_be_drawn(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def name_weights(file: Path, names: Sequence[str]) -> list[float] | None:
-    """Return how often to write each of the `names` that `read_names` returned, or None.
-
-    The square root of the counts of the file, if it has them: frequent names shall be seen more
-    often, without rare ones being lost.
-    """
-    listed = read_name_file(file)
-    if listed.counts is None:
-        return None
-    counts = dict(zip(map(fold, listed.names), listed.counts, strict=True))
-    return [max(1.0, counts.get(fold(name), 1.0)) ** 0.5 for name in names]

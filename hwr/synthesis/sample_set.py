@@ -116,7 +116,7 @@ def _new_folder(folder: str | Path) -> AbstractContextManager[Path]:
 
 def _write_table(file: Path, rows: Sequence[tuple[str, ...]]) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows(rows)
+        csv.writer(stream).writerows(rows)
 
 
 def _sample(index: int, rng: np.random.Generator, names: Sequence[str]) -> tuple[str, Grey]:

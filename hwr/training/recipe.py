@@ -271,14 +271,14 @@ def _batches(
 
 def _recombined(recipe: Recipe, spec: Spec) -> RecombinedSource:
     from hwr.recombination.letter_bank import LetterBank
-    from hwr.synthesis.names import NAMES, name_weights, read_names
+    from hwr.synthesis.names import NAMES, read_weighted_names
 
     assert recipe.letters is not None
     bank = LetterBank.read(recipe.letters)
     if recipe.names is None:
         return RecombinedSource(bank, NAMES, spec)
-    names = read_names(recipe.names, spec.alphabet)
-    return RecombinedSource(bank, names, spec, name_weights(recipe.names, names))
+    names, weights = read_weighted_names(recipe.names, spec.alphabet)
+    return RecombinedSource(bank, names, spec, weights)
 
 
 def _synthetic(recipe: Recipe, spec: Spec) -> SyntheticSource:

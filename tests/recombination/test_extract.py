@@ -11,7 +11,12 @@ from hwr.alphabet import Alphabet
 from hwr.data.dataset import open_dataset, split_calibration
 from hwr.decoding.decoder import Decoder
 from hwr.preprocess import pad, prepare
-from hwr.recombination.extract import extract_letters, extract_subwords, extract_words
+from hwr.recombination.extract import (
+    extract_letters,
+    extract_subwords,
+    extract_words,
+    ink_shift,
+)
 from hwr.recombination.letter_bank import LetterBank
 from hwr.spec import Spec
 
@@ -126,3 +131,17 @@ def test_pieces_are_harvested_from_words_that_read_as_labelled(tmp_path: Path) -
     assert again == (tmp_path / "pieces" / "labels.csv").read_text()
     with pytest.raises(ValueError, match="there already"):
         extract_subwords(BlockReader(), [data], tmp_path / "pieces")
+
+
+def test_ink_shift_is_measured_on_letters_that_stand_alone() -> None:
+    image = np.full((40, 200), 255, np.uint8)
+    lefts = np.arange(20, 180, 16)
+    for left in lefts:
+        image[10:30, left : left + 8] = 0
+    joined = image.copy()
+    joined[18:22, 20:180] = 0
+    text = "ABCDEFGHIJ"
+    emitted = lefts + 4 - 6.5
+    assert ink_shift([image, image, joined], [text] * 3, [emitted] * 3) == pytest.approx(6.5)
+    with pytest.raises(ValueError, match="separate letters"):
+        ink_shift([joined] * 3, [text] * 3, [emitted] * 3)

@@ -26,7 +26,7 @@ from hwr.data.loader import stream
 from hwr.data.prepared_cache import PreparedSet, prepare_dataset
 from hwr.network.model_folder import load_model
 from hwr.spec import Spec
-from hwr.synthesis.names import name_weights, read_names
+from hwr.synthesis.names import read_names, read_weighted_names
 from hwr.training.recipe import Recipe, train
 from hwr.training.trainer import Plan, Progress, Trainer
 
@@ -414,12 +414,15 @@ def test_real_drawn_and_recombined_pictures_share_the_batches(tmp_path: Path) ->
 
 
 def test_names_are_weighted_by_the_root_of_their_count(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("NAME,COUNT\nTHOMAS,9\nLE GALL,1\n")
-    assert name_weights(tmp_path / "a.csv", ["LE GALL", "THOMAS", "ZOE"]) == [1.0, 3.0, 1.0]
+    (tmp_path / "a.csv").write_text("NAME,COUNT\nR2D2,4\nLE GALL,1\nTHOMAS,9\nZOE,0\n")
+    assert read_weighted_names(tmp_path / "a.csv", TINY.alphabet) == (
+        ["LE GALL", "THOMAS", "ZOE"],
+        [1.0, 3.0, 1.0],
+    )
     (tmp_path / "b.csv").write_text("THOMAS;\u00c9LODIE\n", encoding="utf-8")
-    assert name_weights(tmp_path / "b.csv", ["THOMAS"]) is None
+    assert read_weighted_names(tmp_path / "b.csv", TINY.alphabet) == (["THOMAS"], None)
     (tmp_path / "a.txt").write_text("THOMAS\n")
-    assert name_weights(tmp_path / "a.txt", ["THOMAS"]) is None
+    assert read_weighted_names(tmp_path / "a.txt", TINY.alphabet) == (["THOMAS"], None)
 
 
 def test_data_folders_of_one_name_stay_apart(tmp_path: Path) -> None:
