@@ -1,4 +1,4 @@
-"""The documents: links, names of files and tests, commands and their output are those of the code."""
+"""The documents: links, names of files and tests, commands and what they print."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def commands(document: Path) -> Iterator[list[str]]:
                 words = shlex.split(line.removeprefix("$ "), comments=True) if "hwr" in line else []
                 if words[:3] == ["python", "-m", "hwr"]:
                     words = words[2:]
+                elif words and re.match(r"[A-Z_]+=", words[0]):
+                    words = words[1:]
                 if words[:1] == ["hwr"]:
                     yield words[1:]
 
