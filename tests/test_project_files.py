@@ -7,8 +7,13 @@ import runpy
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from helpers import ROOT
+
+import hwr
+from hwr.cli import OLD_COMMANDS, OLD_OPTIONS
+from hwr.recognizer import OLD_KEYWORDS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -62,3 +67,34 @@ def test_the_workflow_runs_the_command_of_the_readme_on_each_supported_python() 
         for step in job["steps"]:
             for path in re.findall(r"tests/\S+\.py", step.get("run", "")):
                 assert (ROOT / path).is_file()
+
+
+@pytest.mark.parametrize("name", ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_of_the_documents_at_the_top_lead_somewhere(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]*)\)", text):
+        assert (ROOT / target).is_file(), target
+    for path in re.findall(r"(?<![\w/.-])(?:hwr|tests)/[\w./]+\w", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_changelog_names_each_old_word_with_the_new_one() -> None:
+    table = [
+        [re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[1:3]]
+        for line in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines()
+        if line.strip().startswith("| `")
+    ]
+    renamed = {old: new for row in table for old, new in zip(*row, strict=True)}
+    expected = {
+        **{f"{old}=": f"{new}=" for old, new in OLD_KEYWORDS.items()},
+        **OLD_OPTIONS,
+        **{f"hwr {old}": f"hwr {' '.join(new)}" for old, new in OLD_COMMANDS.items()},
+    }
+    assert renamed == expected
+
+
+def test_the_citation_names_this_software_and_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["authors"] == [{"name": "The hwr contributors"}]
+    assert (citation["version"], citation["license"]) == (hwr.__version__, PROJECT["license"])
