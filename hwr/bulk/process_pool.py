@@ -1,7 +1,6 @@
-"""Pool of processes that read units of images into rows.
+"""Pool of processes that read units of images into rows, since decoding holds the GIL.
 
-Processes, since decoding holds the GIL. Each has a pipe of its own and one unit at a time, so that
-the images of a process that died are known.
+Each has a pipe of its own and one unit at a time, so that the images of a dead one are known.
 """
 
 from __future__ import annotations
@@ -59,14 +58,14 @@ def read_units(
 @dataclass
 class _Unit:
     entries: Sequence[Entry]
-    deaths: int = 0
+    died: bool = False
 
     def after_death(self) -> list[_Unit]:
         """Return the units to read after a process died over this one; none to give up."""
-        if not self.deaths:
-            return [_Unit(self.entries, 1)]
+        if not self.died:
+            return [_Unit(self.entries, True)]
         half = len(self.entries) // 2
-        return [_Unit(part, 1) for part in (self.entries[:half], self.entries[half:]) if half]
+        return [_Unit(part, True) for part in (self.entries[:half], self.entries[half:]) if half]
 
 
 def _run(
@@ -77,10 +76,12 @@ def _run(
     while True:
         for worker in crew:
             if worker.unit is None and (again or more):
-                unit = again.popleft() if again else _next(listed)
-                more = more and unit is not None
-                if unit is not None:
-                    worker.give(unit)
+                if again:
+                    worker.give(again.popleft())
+                elif (entries := next(listed, None)) is not None:
+                    worker.give(_Unit(entries))
+                else:
+                    more = False
         busy = {worker.connection: worker for worker in crew if worker.unit is not None}
         if not busy:
             return
@@ -100,24 +101,16 @@ def _run(
             deaths += 1
             if deaths >= DEATHS * (len(crew) + 1):
                 raise WorkerError(
-                    f"{deaths} processes ended one after the other without reading a picture, the "
-                    f"last with exit code {code}; there may be too little memory, so try fewer "
-                    "--workers."
+                    f"{deaths} processes ended in a row without reading a picture, the last with "
+                    f"exit code {code}; memory may be short, so try fewer --workers."
                 )
             crew.append(_Worker(make))
             rest = unit.after_death()
             if not rest:
                 deaths = 0  # the image was the cause
-                yield [
-                    Row.of(entry, f"The process that read it ended twice (exit code {code}).")
-                    for entry in unit.entries
-                ]
+                problem = f"The process that read it ended twice (exit code {code})."
+                yield [Row.of(entry, problem) for entry in unit.entries]
             again.extend(rest)
-
-
-def _next(listed: Iterator[Sequence[Entry]]) -> _Unit | None:
-    entries = next(listed, None)
-    return None if entries is None else _Unit(entries)
 
 
 class _Worker:
@@ -164,20 +157,14 @@ def _work(connection: Connection[Any, Any], make: MakeReader) -> None:
     """Read units until the pipe is closed or the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     limit_cores(1)
+    answer: list[Row] | Exception
     read: ReadUnit | None = None
-    error: Exception | None = None
-    try:
-        read = make()
-    except Exception as raised:
-        error = raised
-    try:
+    with suppress(EOFError, OSError):  # the parent has closed the pipe
         while True:
             entries = connection.recv()
             try:
-                connection.send(read(entries) if read else error)
-            except OSError:
-                raise
-            except Exception as raised:
-                connection.send(raised)
-    except (EOFError, OSError):
-        return  # the parent has closed the pipe
+                read = read or make()
+                answer = read(entries)
+            except Exception as error:
+                answer = error
+            connection.send(answer)

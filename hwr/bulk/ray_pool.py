@@ -83,16 +83,12 @@ def read_on_cluster(
         listed = tuple(str(Path.cwd() / source) for source in sources)  # a pattern stays one
         units = ray.data.from_items([0]).map_batches(
             _list_units,
-            fn_kwargs={
-                "sources": listed,
-                "column": column,
-                # In a list it stays a reference, so that it is sent once.
-                "seen": [ray.put(seen)],
-                "workers": count,
-            },
+            # In a list, the set stays a reference and is sent once.
+            fn_args=(listed, column, [ray.put(seen)], count),
             batch_size=1,
             num_cpus=0,  # all cores are for the actors
         )
+        pool = ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=WAITING)
         with warnings.catch_warnings():
             # Ray 2.64 removes this argument without a replacement, see pyproject.toml.
             warnings.simplefilter("ignore", RayDeprecationWarning)
@@ -101,15 +97,12 @@ def read_on_cluster(
                 fn_constructor_args=(replace(settings, model=Path("model"), engine=engine),),
                 batch_size=1,
                 num_cpus=1,
-                compute=ray.data.ActorPoolStrategy(
-                    size=count, max_tasks_in_flight_per_actor=WAITING
-                ),
-                ray_remote_args_fn=_remote_args,
+                compute=pool,
+                ray_remote_args_fn=lambda: {"max_task_retries": RETRIES},
             )
         for batch in rows.iter_batches(batch_size=None, prefetch_batches=WAITING):
             # With nothing left to read, a batch has no columns.
-            for data in batch.get("rows", ()):
-                yield pickle.loads(data)
+            yield from map(pickle.loads, batch.get("rows", ()))
 
 
 def _list_units(
@@ -119,10 +112,6 @@ def _list_units(
     met: Seen = ray.get(seen[0])
     for unit in group(list_entries(sources, column, met.add), workers):
         yield {"unit": [pickle.dumps(unit)]}
-
-
-def _remote_args() -> dict[str, Any]:
-    return {"max_task_retries": RETRIES}
 
 
 class _Actor:
@@ -139,12 +128,11 @@ class _Actor:
 @contextmanager
 def _kit(model: Path) -> Iterator[Path]:
     """Yield a temporary folder of this package, the language model and the model."""
-    package = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory(prefix="hwr-kit-") as name:
         kit = Path(name)
-        # Without the model and samples of a wheel: what is needed of them is copied below.
-        left_out = shutil.ignore_patterns("__pycache__", "_assets")
-        shutil.copytree(package, kit / "hwr", ignore=left_out)
+        # A wheel also holds a model and samples, which are not needed or copied below.
+        ignore = shutil.ignore_patterns("__pycache__", "_assets")
+        shutil.copytree(Path(__file__).parents[1], kit / "hwr", ignore=ignore)
         (kit / "assets").mkdir()
         if LANGUAGE_MODEL.is_file():
             shutil.copy(LANGUAGE_MODEL, kit / "assets" / LANGUAGE_MODEL.name)
@@ -164,10 +152,9 @@ def _connected(address: str | None, kit: Path) -> Iterator[None]:
             logging_level="ERROR",
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise RayError(
-            f"The Ray cluster {address or os.environ.get('RAY_ADDRESS', 'of this machine')} "
-            f"cannot be used: {str(error).splitlines()[0]}"
-        ) from error
+        name = address or os.environ.get("RAY_ADDRESS", "of this machine")
+        problem = str(error).splitlines()[0]
+        raise RayError(f"The Ray cluster {name} cannot be used: {problem}") from error
     if threading.current_thread() is threading.main_thread():
         # Ray's handler of SIGTERM ends the process at once and loses pending rows.
         signal.signal(signal.SIGTERM, asked)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hwr.bulk.zip_archive import PICTURES, ArchiveError, Member, list_members, read_members
+from hwr.bulk.zip_archive import PICTURES, ArchiveError, list_members, read_members
 
 #: Names of the column of paths in a CSV file; by default the first column.
 PATHS = ("path", "file", "filename")
@@ -63,22 +63,21 @@ def check_sources(sources: Sequence[str], column: str | None = None) -> None:
         SourceError: a source does not exist, or is a table or archive that cannot be used.
     """
     for source in sources:
-        path = Path(source)
-        suffix = path.suffix.lower()
-        if not path.exists():
-            if not (_is_pattern(source) and any(True for _ in glob.iglob(source, recursive=True))):
+        name = source.lower()
+        if not os.path.exists(source):
+            if not (glob.has_magic(source) and any(glob.iglob(source, recursive=True))):
                 raise SourceError(f"There is no file or folder {source!r}; check the path.")
-        elif not path.is_file():
+        elif not os.path.isfile(source):
             continue
-        elif suffix == TABLE:
+        elif name.endswith(TABLE):
             next(_table_paths(source, column), None)
-        elif suffix in PARQUET:
+        elif name.endswith(PARQUET):
             _picture_column(source, column)
-        elif suffix == ARCHIVE:
+        elif name.endswith(ARCHIVE):
             try:
-                list_members(path)
+                list_members(Path(source))
             except ArchiveError as error:
-                raise SourceError(f"{path.name}: {error}") from None
+                raise SourceError(f"{os.path.basename(source)}: {error}") from None
 
 
 def list_entries(
@@ -87,8 +86,8 @@ def list_entries(
     """Yield the images of `sources`, always in the same order.
 
     Folders are searched recursively, in order of names, for images, ZIP archives and Parquet
-    files; hidden files, links to folders and output of transcriptions are skipped. Paths in a CSV
-    file are relative to its folder. What cannot be listed is yielded with its problem.
+    files, but not hidden files, links to folders and output of transcriptions. Paths in a CSV file
+    are relative to its folder. What cannot be listed is yielded with its problem.
 
     Args:
         column: of paths in CSV files, or of encoded images in Parquet files.
@@ -133,7 +132,7 @@ def _files(sources: Sequence[str], column: str | None) -> Iterator[tuple[Kind, s
     for source in sources:
         if os.path.isdir(source):
             yield from _walk(os.path.abspath(source))
-        elif not os.path.exists(source) and _is_pattern(source):
+        elif not os.path.exists(source) and glob.has_magic(source):
             # A pattern with ** matches what is in the folders, too.
             deep = "**" in source
             for path in sorted(glob.iglob(source, recursive=True)):
@@ -176,10 +175,6 @@ def _walk(folder: str) -> Iterator[tuple[Kind, str, str | None]]:
             yield _file(path)
 
 
-def _is_pattern(source: str) -> bool:
-    return glob.has_magic(source)
-
-
 # === Tables ===
 
 
@@ -196,9 +191,10 @@ def _table_paths(table: str, column: str | None) -> Iterator[str]:
                 yield os.path.abspath(os.path.join(folder, first[at]))
             for row in rows:
                 if row and len(row) <= at:
+                    where = f"{name}, line {rows.line_num}"
+                    received = ",".join(row)
                     raise SourceError(
-                        f"{name}, line {rows.line_num}: there is no column {at + 1}. "
-                        f"Received: {','.join(row)!r}"
+                        f"{where}: there is no column {at + 1}. Received: {received!r}"
                     )
                 if row:
                     yield os.path.abspath(os.path.join(folder, row[at]))
@@ -211,13 +207,12 @@ def _path_column(name: str, first: list[str], column: str | None) -> tuple[int, 
     titles = [title.strip() for title in first]
     if column is not None:
         if column not in titles:
-            raise SourceError(
-                f"{name} has no column {column!r}; it has {', '.join(titles) or 'no row at all'}."
-            )
+            found = ", ".join(titles) or "no row at all"
+            raise SourceError(f"{name} has no column {column!r}; it has {found}.")
         return titles.index(column), True
     lower = [title.lower() for title in titles]
-    known = [lower.index(title) for title in PATHS if title in lower]
-    return (known[0], True) if known else (0, False)
+    known = next((lower.index(title) for title in PATHS if title in lower), None)
+    return known or 0, known is not None
 
 
 # === Archives ===
@@ -230,26 +225,25 @@ def _archive_entries(path: str, source: str, wanted: Wanted) -> Iterator[Entry]:
         if wanted(source, ""):
             yield Entry(source, problem=str(error))
         return
-    done = 0
-    chosen: list[tuple[str, Member]] = []
+    chosen: dict[str, int] = {}
     names: set[str] = set()
     for member in members:
         # An archive may hold a name twice, for different images.
         name = printable(member.name)
-        name = name if name not in names else f"{name} ({member.place})"
+        while name in names:
+            name += f" ({member.place})"
         names.add(name)
         if wanted(source, name):
-            chosen.append((name, member))
+            chosen[name] = member.place
+    left = iter(chosen)
     try:
-        contents = read_members(Path(path), [member.place for _, member in chosen])
-        for (name, _), content in zip(chosen, contents, strict=False):
-            done += 1
-            if isinstance(content, ArchiveError):
-                yield Entry(source, name, problem=str(content))
-            else:
-                yield Entry(source, name, content)
+        for content in read_members(Path(path), chosen.values()):
+            problem = str(content) if isinstance(content, ArchiveError) else None
+            yield Entry(
+                source, next(left), content if isinstance(content, bytes) else None, problem
+            )
     except ArchiveError as error:  # it was removed since it was listed
-        for name, _ in chosen[done:]:
+        for name in left:
             yield Entry(source, name, problem=str(error))
 
 
@@ -263,12 +257,10 @@ def import_pyarrow() -> Any:
         SourceError: it is not installed.
     """
     try:
-        import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise SourceError(
-            "Parquet needs pyarrow; install it with: pip install 'hwr[bulk]'"
-        ) from None
+        remedy = "install it with: pip install 'hwr[bulk]'"
+        raise SourceError(f"Parquet needs pyarrow; {remedy}") from None
     return pyarrow
 
 
@@ -288,15 +280,15 @@ def _picture_column(path: str, column: str | None) -> tuple[str, bool]:
     Raises:
         SourceError: there is none, there are several, or `column` is missing.
     """
-    arrow = import_pyarrow()
+    types = import_pyarrow().types
     with _open_parquet(path) as file:
         schema = file.schema_arrow
     found: dict[str, bool] = {}
     for field in schema:
         kind = field.type
-        struct = arrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+        struct = types.is_struct(kind) and kind.get_field_index("bytes") >= 0
         data = kind.field("bytes").type if struct else kind
-        if arrow.types.is_binary(data) or arrow.types.is_large_binary(data):
+        if types.is_binary(data) or types.is_large_binary(data):
             found[field.name] = struct
     if column is None and len(found) == 1:
         column = next(iter(found))
@@ -316,13 +308,13 @@ def _parquet_entries(path: str, source: str, column: str | None, wanted: Wanted)
         name, struct = _picture_column(path, column)
         with _open_parquet(path) as file:
             for batch in file.iter_batches(BATCH, columns=[f"{name}.bytes" if struct else name]):
-                values = batch.column(0).field("bytes") if struct else batch.column(0)
-                for value in values:
+                for value in batch.column(0).field("bytes") if struct else batch.column(0):
                     entry, number = str(number), number + 1
                     if wanted(source, entry):
-                        data = value.as_py()
-                        problem = None if data else "The row holds no picture."
-                        yield Entry(source, entry, data or None, problem)
+                        data = value.as_py() or None
+                        yield Entry(
+                            source, entry, data, None if data else "The row holds no picture."
+                        )
     except (SourceError, arrow.ArrowException, OSError) as error:
         # The number of rows that follow is not known, so they are one problem.
         entry = str(number) if number else ""

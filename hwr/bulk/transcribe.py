@@ -90,18 +90,16 @@ def transcribe(
     is listed twice has one row.
 
     Args:
-        column, resume, format, part: see `hwr.bulk.sources.list_entries`,
-            `hwr.bulk.part_files.Transcript`.
+        column: see `hwr.bulk.sources.list_entries`.
+        format, resume, part: see `hwr.bulk.part_files.Transcript`.
         read_all: reads the images; by default `read_locally`.
         report: called after each unit.
 
     Raises:
         hwr.bulk.sources.SourceError: a source cannot be listed, or there is no image.
         hwr.bulk.part_files.TranscriptError: see `hwr.bulk.part_files.Transcript`.
-        hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
-        hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
-        hwr.decoding.language_model.LanguageModelError: the language model cannot be used.
         hwr.bulk.process_pool.WorkerError: processes die again and again.
+        ValueError: see `hwr.bulk.unit_reader.BulkReader.load`.
     """
     check_sources(sources, column)
     BulkReader.load(settings)  # raises before anything is written

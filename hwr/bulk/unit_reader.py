@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,6 @@ import numpy as np
 from hwr.bulk.part_files import Row
 from hwr.bulk.sources import Entry
 from hwr.decoding.decoder import LanguageModelChoice
-from hwr.decoding.lexicon import Lexicon
-from hwr.image import ImageError
-from hwr.reading import Reading
 from hwr.recognizer import Recognizer
 
 
@@ -46,18 +44,14 @@ class BulkReader:
             hwr.decoding.language_model.LanguageModelError: the language model cannot be used.
             ValueError: the language model has another alphabet than the model.
         """
-        self._recognizer = recognizer
-        self._lexicon = None
-        if settings.lexicon is not None:
-            self._lexicon = Lexicon.of(settings.lexicon, recognizer.spec.alphabet)
-        self._language_model = settings.language_model
-        self._tta = settings.tta
-        # Decoding loads the language model, whose error would else be that of every image.
-        recognizer.decoder.decode(
-            np.zeros((1, recognizer.spec.alphabet.classes), np.float32),
-            lexicon=self._lexicon,
-            language_model=self._language_model,
+        lexicon = recognizer.lexicon(settings.lexicon)
+        model = settings.language_model
+        self._read_many = partial(
+            recognizer.read_many, lexicon=lexicon, language_model=model, tta=settings.tta
         )
+        # Decoding loads the language model, whose error would else be that of every image.
+        nothing = np.zeros((1, recognizer.spec.alphabet.classes), np.float32)
+        recognizer.decoder.decode(nothing, lexicon=lexicon, language_model=model)
 
     @classmethod
     def load(cls, settings: Settings) -> BulkReader:
@@ -76,19 +70,13 @@ class BulkReader:
         except Exception as error:
             # An error in one image must not end a run of a million.
             if len(entries) == 1:
-                said = f"Reading it failed ({type(error).__name__}: {error})."
-                return [Row.of(entries[0], said)]
+                problem = f"Reading it failed ({type(error).__name__}: {error})."
+                return [Row.of(entries[0], problem)]
             return [row for entry in entries for row in self([entry])]
 
     def _read(self, entries: Sequence[Entry]) -> list[Row]:
-        contents = [e.content for e in entries if e.content is not None]
-        results = self._recognizer.read_many(
-            contents, lexicon=self._lexicon, language_model=self._language_model, tta=self._tta
-        )
-        return [Row.of(entry, self._result(entry, results)) for entry in entries]
-
-    @staticmethod
-    def _result(
-        entry: Entry, results: Iterator[Reading | ImageError]
-    ) -> Reading | ImageError | str:
-        return next(results) if entry.content is not None else entry.problem or "It holds nothing."
+        results = self._read_many([e.content for e in entries if e.content is not None])
+        return [
+            Row.of(e, e.problem or "It holds nothing." if e.content is None else next(results))
+            for e in entries
+        ]

@@ -87,9 +87,8 @@ def list_members(path: Path) -> list[Member]:
     with _open(path) as archive:
         infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
-        raise ArchiveError(
-            f"The archive holds {len(infos):,} files, more than {MAX_MEMBERS:,}; split it."
-        )
+        count = f"{len(infos):,} files, more than {MAX_MEMBERS:,}"
+        raise ArchiveError(f"The archive holds {count}; split it.")
     members = [
         Member(info.filename, place, _problem(info))
         for place, info in enumerate(infos)
@@ -97,10 +96,7 @@ def list_members(path: Path) -> list[Member]:
     ]
     unpacked = sum(infos[member.place].file_size for member in members if not member.problem)
     if unpacked > MAX_UNPACKED:
-        raise ArchiveError(
-            f"The archive's pictures have {unpacked / 2**20:,.0f} MB, more than "
-            f"{MAX_UNPACKED // 2**20} MB; split it."
-        )
+        raise _too_large("archive's pictures have", unpacked, MAX_UNPACKED)
     return members
 
 
@@ -159,10 +155,7 @@ def _check_directory(path: Path) -> None:
     """
     size = path.stat().st_size
     if size > MAX_ARCHIVE:
-        raise ArchiveError(
-            f"The archive has {size / 2**20:,.0f} MB, more than "
-            f"{MAX_ARCHIVE // 2**20} MB; split it."
-        )
+        raise _too_large("archive has", size, MAX_ARCHIVE)
     with path.open("rb") as file:
         file.seek(max(size - _END_SIZE - 0xFFFF - _LOCATOR_SIZE, 0))
         tail = file.read()
@@ -176,6 +169,11 @@ def _check_directory(path: Path) -> None:
     wide = tail[max(at - _LOCATOR_SIZE, 0) : at].startswith(_END_64)
     if wide or directory > MAX_DIRECTORY:
         raise ArchiveError(f"The archive holds more than {MAX_MEMBERS:,} files; split it.")
+
+
+def _too_large(what: str, size: int, limit: int) -> ArchiveError:
+    megabytes = f"{size / 2**20:,.0f} MB, more than {limit // 2**20} MB"
+    return ArchiveError(f"The {what} {megabytes}; split it.")
 
 
 def _is_clutter(name: str) -> bool:
@@ -200,10 +198,8 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "It is packed by a rare method; pack it as an ordinary ZIP file."
     if info.file_size > MAX_BYTES:
-        return (
-            f"It has {info.file_size / 2**20:,.1f} MB, more than {MAX_BYTES // 2**20} MB; "
-            "make it smaller."
-        )
+        size = f"{info.file_size / 2**20:,.1f} MB, more than {MAX_BYTES // 2**20} MB"
+        return f"It has {size}; make it smaller."
     if info.file_size > max(SMALL, MAX_RATIO * info.compress_size):
         return "It unpacks to far more than a picture does; it is not opened."
     return None
