@@ -168,7 +168,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the figures; return 0 where the server has kept its promises, else 1."""
-    from conftest import free_port
+    from helpers import free_port
 
     args = get_args(argv)
     port = free_port()

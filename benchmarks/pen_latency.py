@@ -56,7 +56,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Print the figures."""
     from browser import find_browser
-    from conftest import free_port
+    from helpers import free_port
     from playwright.sync_api import sync_playwright
 
     args = get_args(argv)

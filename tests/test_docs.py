@@ -7,6 +7,7 @@ import io
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,15 @@ def test_transcripts_hold_what_the_commands_print(
             shown = printed.getvalue() + errors.getvalue()
             assert _without_figures(shown) == _without_figures(expected), command
     assert seen >= 9
+
+
+@pytest.mark.parametrize("name", ["load", "pen_latency"])
+def test_the_benchmarks_of_the_page_find_what_they_share_with_the_tests(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="^0$"):
+        import_module(f"benchmarks.{name}").main(["--help"])
+    assert "usage:" in capsys.readouterr().out
 
 
 def _transcripts(document: Path) -> Iterator[tuple[str, str]]:
