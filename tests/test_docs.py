@@ -107,7 +107,7 @@ def test_transcripts_hold_what_the_commands_print(
 def test_the_benchmarks_of_the_page_find_what_they_share_with_the_tests(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         import_module(f"benchmarks.{name}").main(["--help"])
     assert "usage:" in capsys.readouterr().out
 
