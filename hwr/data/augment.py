@@ -1,7 +1,6 @@
-"""Augmentation: plausible other writings of a prepared image, by NumPy and OpenCV.
+"""Augmentation: random distortions of a prepared image that keep its text, in NumPy and OpenCV.
 
-Every function takes the random generator as an argument, so that a seed repeats a training
-run. Images are (H, W) uint8 with white (255) paper.
+Images are (H, W) uint8 with white (255) paper.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from hwr.data.stroke_redraw import redraw
 
 @dataclass(frozen=True)
 class Strength:
-    """How far an augmentation may go; 0 leaves a property unchanged.
+    """Limits of an augmentation; 0 leaves a property unchanged.
 
     Attributes:
         stretch: standard deviation of the logarithm of the horizontal scale.
@@ -25,7 +24,7 @@ class Strength:
         slant: standard deviation of the horizontal shear.
         turn: standard deviation of the rotation in degrees.
         bend: standard deviation of the elastic displacement in pixels.
-        pen: probability that the strokes are drawn anew by a pen of even width, as on a pad.
+        pen: probability that the strokes are redrawn by a pen of even width, as on a pad.
         thickness: probability of thicker or thinner strokes.
         tone: probability of fainter ink, of another gamma, of blur, of noise (each).
         mask: probability that a narrow bar or a patch is erased.
@@ -51,7 +50,7 @@ class Strength:
 def augment(
     image: Grey, rng: np.random.Generator, *, max_width: int, strength: Strength = Strength()
 ) -> Grey:
-    """Return another plausible (H, W') uint8 image of the same writing, W' <= max_width."""
+    """Return a distorted (H, W') uint8 copy of an image, W' <= max_width."""
     image = _deform(image, rng, max_width, strength)
     if rng.random() < strength.pen:
         # Widths around 1.6 pixels; a wide pen would fill the loops of small writing.
@@ -75,9 +74,8 @@ def _deform(image: Grey, rng: np.random.Generator, max_width: int, strength: Str
     )
     scale_y = 1 / (1 - strength.size * rng.random() + 0.1 * strength.size)
     slant = rng.normal(0, strength.slant)
-    turn = np.tan(np.radians(rng.normal(0, strength.turn)))
-    # A rotation lifts the end of a long word by more than there is room for.
-    turn = float(np.clip(turn, -5 / columns, 5 / columns))
+    # Limited, so that the ends of a long word stay in the image.
+    turn = float(np.tan(np.radians(rng.normal(0, strength.turn))).clip(-5 / columns, 5 / columns))
     room = max(0.0, 0.5 * height * (scale_y - 1))
     shift_y = rng.uniform(-room, room) + rng.normal(0, 0.7)
     # Displacements on a coarse grid, enlarged smoothly: elastic bending (Simard et al., 2003).
@@ -88,17 +86,8 @@ def _deform(image: Grey, rng: np.random.Generator, max_width: int, strength: Str
     y = np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2
     map_x = (x - before) * scale_x + y * (slant * scale_x) + dx
     map_y = y * scale_y + (x - columns / 2) * turn + ((height - 1) / 2 + shift_y) + dy
-    return np.asarray(
-        cv2.remap(
-            image,
-            map_x.astype(np.float32),
-            map_y.astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=255,
-        ),
-        np.uint8,
-    )
+    maps = (map_x.astype(np.float32), map_y.astype(np.float32))
+    return np.asarray(cv2.remap(image, *maps, cv2.INTER_LINEAR, borderValue=255), np.uint8)
 
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
@@ -135,7 +124,7 @@ def _retone(image: Grey, rng: np.random.Generator, probability: float) -> Grey:
 def _erase(image: Grey, rng: np.random.Generator) -> None:
     """Fill one to three patches of `image` with paper, in place.
 
-    Letters must be read from their rest; a patch is too narrow to remove one.
+    A patch is too narrow to erase a letter, which must be read from its rest.
     """
     height, width = image.shape
     for _ in range(rng.integers(1, 4)):

@@ -24,7 +24,7 @@ TIGHT_STEP = 16
 #: Labels are padded to a multiple of this many letters; where few shapes are wanted, of the other.
 LABEL_STEP, COARSE_LABEL_STEP = 16, 32
 
-#: Share of the batches padded as widely as for reading, so that the network knows the sight.
+#: Share of the batches padded as widely as for reading, so that the network is trained on that.
 WIDE = 0.2
 
 
@@ -60,7 +60,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PreparedSource:
-    """The images of a prepared set, each as likely as the others."""
+    """The images of a prepared set, drawn with equal probability."""
 
     images: PreparedSet
 
@@ -79,10 +79,10 @@ class Batches:
         augmented: the share of images that are augmented.
         coarse: whether batches come in few shapes: W is a multiple of the spec's width_step,
             L of COARSE_LABEL_STEP. For backends that compile every shape.
-        shards: parts that a batch is drawn in, each by a random generator of its own, so that
-            several machines can draw one part each. The batches depend on their number.
-        shard: the part to yield, 0..shards - 1; None for whole batches. W and L of a part
-            are its own; those of the whole batch are the largest of its parts.
+        shards: parts of a batch with a random generator each, so that several machines can draw
+            one part each. Other numbers of shards give other batches.
+        shard: the part to yield, 0..shards - 1; None for whole batches. A part has its own W and
+            L; those of the whole batch are the largest of its parts.
     """
 
     sources: Sequence[Source]
@@ -99,7 +99,7 @@ class Batches:
     def __post_init__(self) -> None:
         if self.shards < 1 or self.batch_size % self.shards:
             raise ValueError(
-                f"A batch of {self.batch_size} images cannot be shared out equally among "
+                f"A batch of {self.batch_size} images cannot be divided equally among "
                 f"{self.shards} processes; choose a --batch-size that is a multiple of them."
             )
         if self.shard is not None and not 0 <= self.shard < self.shards:
@@ -109,16 +109,11 @@ class Batches:
         """Return the GROUP batches that start at batch `number * GROUP`."""
         rng = np.random.default_rng((self.seed, number))
         if self.shards == 1:
-            parts = [self._drawn(self.batch_size, rng)]
+            generators = [rng]
         else:
             shards = range(self.shards) if self.shard is None else [self.shard]
-            parts = [
-                self._drawn(
-                    self.batch_size // self.shards,
-                    np.random.default_rng((self.seed, number, shard)),
-                )
-                for shard in shards
-            ]
+            generators = [np.random.default_rng((self.seed, number, shard)) for shard in shards]
+        parts = [self._drawn(self.batch_size // self.shards, generator) for generator in generators]
         batches = [
             self._collate([item for part in parts for item in part[i]], wide=rng.random() < WIDE)
             for i in range(GROUP)

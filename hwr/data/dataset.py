@@ -19,21 +19,21 @@ SPLITS = ("train", "validation", "test")
 #: Table of a dataset in our own layout.
 LABELS = "labels.csv"
 
-#: Labels of the Kaggle set that say something about the field instead of naming anyone.
-#: EMPTY is no ground truth either: a third of the pictures so labelled hold a legible name.
+#: Labels of the Kaggle set that are no names. EMPTY is no ground truth either: a third of the
+#: pictures with that label hold a legible name.
 REMARKS = ("EMPTY", "UNREADABLE")
 
 #: One writer in this many, or one picture where writers are unknown or fewer, is kept for
 #: validation in folders that come without splits.
 HELD_OUT = 10
 
-#: One training picture in this many is never trained on: confidence and whatever else is
-#: chosen by looking at readings is fitted to these, and the validation split stays unseen.
+#: One training picture in this many is in the calibration split: never trained on, but used to
+#: fit the confidence and other parameters of decoding, so that the validation split stays unseen.
 CALIBRATION_SHARE = 20
 
 
 class DatasetError(ValueError):
-    """A folder is not a dataset, or lacks what was asked of it."""
+    """A folder is not a dataset, or lacks what is wanted."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,13 @@ class Dataset:
         Raises:
             DatasetError: there is none.
         """
-        try:
+        if index in self._by_index:
             return self._by_index[index]
-        except KeyError:
-            known = self.indices
-            span = f"indices {known[0]} to {known[-1]}" if known else "no pictures"
-            raise DatasetError(
-                f"There is no picture with index {index}; the {self.split} split has {span}."
-            ) from None
+        known = self.indices
+        span = f"indices {known[0]} to {known[-1]}" if known else "no pictures"
+        raise DatasetError(
+            f"There is no picture with index {index}; the {self.split} split has {span}."
+        )
 
     def reasons(self) -> dict[str, int]:
         """Return how many rows were dropped for each reason, most frequent first."""
@@ -150,15 +149,15 @@ def corrected(dataset: Dataset, file: str | os.PathLike[str], alphabet: Alphabet
 
 
 def split_calibration(dataset: Dataset) -> tuple[Dataset, Dataset]:
-    """Return the part of a training split to train on and the part that is set aside.
+    """Return the part of a training split to train on, and the calibration split.
 
     A hash of the file name decides, so that the choice stays when rows are added.
     """
     parts: tuple[list[Sample], list[Sample]] = ([], [])
     for sample in dataset:
         parts[_hash(sample.path.name) % CALIBRATION_SHARE == 1].append(sample)
-    trained, aside = (replace(dataset, samples=tuple(part)) for part in parts)
-    return trained, aside
+    trained, calibration = (replace(dataset, samples=tuple(part)) for part in parts)
+    return trained, calibration
 
 
 def _hash(text: str) -> int:
@@ -225,7 +224,7 @@ def _published_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
 
 def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
     rows = list(_read_table(table))
-    # A few writers cannot spare one; their pictures are shared out instead.
+    # Few writers are not split: their pictures are.
     by_writer = len({row.get("WRITER") for row in rows}) >= HELD_OUT
     groups = [(by_writer and row.get("WRITER")) or row["FILENAME"] for row in rows]
     held_out = _held_out(set(groups))
@@ -245,11 +244,11 @@ def _labelled_rows(table: Path, images: Path, split: str) -> Iterator[Sample]:
 
 
 def _held_out(groups: Set[str]) -> set[str]:
-    """Return the writers, or pictures, to validate on: about a tenth, and of two at least one."""
+    """Return the writers, or pictures, to validate on: about a tenth, at least one if two."""
     held = {group for group in groups if _hash(group) % HELD_OUT == 0}
     if held or len(groups) < 2:
         return held if len(groups) > len(held) else set()
-    # No hash says so: those that are nearest to it, so that the choice still seldom changes.
+    # No hash is 0: the lowest, so that the choice still seldom changes when rows are added.
     ranked = sorted(groups, key=lambda group: (_hash(group) % HELD_OUT, _hash(group)))
     return set(ranked[: max(1, round(len(groups) / HELD_OUT))])
 

@@ -1,8 +1,8 @@
 """The loader: the batches of a run as a stream, prepared ahead by a thread or by processes.
 
-Each group of batches depends on its number alone, so worker w of W prepares the groups w,
-w + W, w + 2W and so on, and the batches are the same however many there are. They are sent as
-bytes, a quarter of the floats that the network is given.
+A group of batches depends on its number alone, so worker w of W prepares the groups w, w + W,
+w + 2W and so on, and the batches do not depend on W. Pixels are sent as bytes, a quarter of the
+size of the floats that the network gets.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ def stream(batches: Batches, first: int = 0, *, workers: int = 0) -> Generator[B
     """Return batch `first` of a run and all that follow, up to GROUP of them prepared ahead.
 
     Args:
-        workers: processes that prepare them; 0 for a thread of this one.
+        workers: processes that prepare them; 0 for a thread of this process.
 
     Raises:
         ValueError: `workers` is negative.
-        RuntimeError: a worker ended by itself, for example for want of memory.
+        RuntimeError: a worker ended by itself, for example for lack of memory.
     """
     if workers < 0:
         raise ValueError(f"workers must be 0 or more. Received: {workers}")
+    return _stream(batches, first, workers)
+
+
+def _stream(batches: Batches, first: int, workers: int) -> Generator[Batch, None, None]:
     group, skip = divmod(first, GROUP)
     source = _from_workers(batches, group, workers) if workers else _groups(batches, group)
-    return _after(source, skip)
-
-
-def _after(source: Generator[Batch, None, None], skip: int) -> Generator[Batch, None, None]:
     with closing(prefetch(source, GROUP)) as ready:
         yield from itertools.islice(ready, skip, None)
 
@@ -90,7 +90,7 @@ def _received(process: SpawnProcess, receiver: Connection) -> Batch:
         process.join()
         raise RuntimeError(
             f"A process that prepares batches ended with code {process.exitcode}, perhaps for "
-            f"want of memory; try fewer --workers."
+            f"lack of memory; try fewer --workers."
         ) from None
     return Batch(pixels.reshape(shape).astype(np.float32), labels)
 

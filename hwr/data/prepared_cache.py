@@ -1,4 +1,4 @@
-"""The cache: every picture of a split prepared once, packed, memory-mapped."""
+"""Cache of prepared pictures: those of a split in one memory-mapped file."""
 
 from __future__ import annotations
 
@@ -92,8 +92,7 @@ def prepare_dataset(
     """Return the dataset's pictures as the network reads them, from the cache if it is there.
 
     The cache key covers the preprocessing, each label and each picture's name, size, time and mode,
-    so a changed picture is prepared again. A cache that is there but incomplete or damaged is
-    made anew; see `hwr.atomic_file` for how it is written.
+    so a changed picture is prepared again. A damaged cache is replaced.
 
     Raises:
         hwr.atomic_file.WriteError: the cache cannot be written.
@@ -110,20 +109,15 @@ def _key(dataset: Dataset, spec: Spec) -> str:
     digest = hashlib.sha256(f"{spec.preparation_key} {dataset.folder.resolve()}".encode())
     for sample in dataset.samples:
         stat = sample.path.stat()
-        facts = (
-            f"{sample.path.name} {stat.st_size} {stat.st_mtime_ns} {stat.st_mode} {sample.text}\n"
-        )
-        digest.update(facts.encode())
+        facts = (sample.path.name, stat.st_size, stat.st_mtime_ns, stat.st_mode, sample.text)
+        digest.update(f"{' '.join(map(str, facts))}\n".encode())
     return digest.hexdigest()[:16]
 
 
 def _write(root: Path, dataset: Dataset, spec: Spec, progress: Callable[[int, int], None]) -> None:
     with new_folder(root, replace=True) as partial:
         kept, widths, failed = [], [], []
-        with (
-            (partial / "pixels.bin").open("wb") as pixels,
-            thread_pool() as pool,
-        ):
+        with (partial / "pixels.bin").open("wb") as pixels, thread_pool() as pool:
             for start in range(0, len(dataset.samples), CHUNK):
                 chunk = dataset.samples[start : start + CHUNK]
                 results = pool.map(lambda sample: _prepare_sample(sample, spec), chunk)
@@ -135,12 +129,7 @@ def _write(root: Path, dataset: Dataset, spec: Spec, progress: Callable[[int, in
                     widths.append(result.image.shape[1])
                     pixels.write(result.image.tobytes())
                 progress(min(start + CHUNK, len(dataset.samples)), len(dataset.samples))
-        index = {
-            "height": spec.height,
-            "kept": kept,
-            "widths": widths,
-            "failed": failed,
-        }
+        index = {"height": spec.height, "kept": kept, "widths": widths, "failed": failed}
         (partial / "index.json").write_text(json.dumps(index))
 
 
@@ -164,13 +153,12 @@ def _prepare_sample(sample: Sample, spec: Spec) -> Prepared | str:
 
 
 def _read(root: Path, dataset: Dataset) -> PreparedSet:
-    """Return what `_write` wrote; raise one of many kinds of error if it is not whole."""
+    """Return what `_write` wrote; the kind of error that a damaged cache raises varies."""
     index = json.loads((root / "index.json").read_text())
     samples = tuple(dataset.samples[number] for number in index["kept"])
     failed: Iterable[tuple[int, str]] = index["failed"]
     dropped = tuple(Dropped(dataset.samples[number], reason) for number, reason in failed)
-    widths = np.array(index["widths"], np.int64)
-    file = root / "pixels.bin"
+    widths, file = np.array(index["widths"], np.int64), root / "pixels.bin"
     size = file.stat().st_size
     if len(widths) != len(samples) or size != widths.sum() * index["height"]:
         raise ValueError(f"{file} has {size} bytes, not those that its index names")

@@ -1,4 +1,4 @@
-"""Harvest: more training material that a first model finds in labelled pictures."""
+"""Extraction: letters, words and subwords cut out of labelled pictures by a trained model."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from tqdm import tqdm
 
 from hwr.alphabet import fold, frames_needed
-from hwr.arrays import Floats, Grey
+from hwr.arrays import Floats, Grey, Singles
 from hwr.atomic_file import new_folder
-from hwr.data.dataset import Sample, open_dataset, split_calibration
+from hwr.data.dataset import Dataset, Sample, open_dataset, split_calibration
 from hwr.data.prepared_cache import prepare_dataset
 from hwr.decoding.alignment import align, peaks
 from hwr.decoding.ctc import greedy_text, log_probability
@@ -31,15 +30,17 @@ from hwr.spec import COLUMNS_PER_STEP
 #: A name that the model finds less probable (log) is mislabelled, or misaligned.
 LEAST_LOG_PROBABILITY = -2.5
 
-#: A cut word that is read with a higher character error rate was cut at the wrong place; so was a
-#: piece of a word.
-MOST_ERRORS, MOST_ERRORS_OF_A_PIECE = 0.67, 0.34
+#: Words and subwords that are read with a higher character error rate were cut at a wrong place.
+MOST_WORD_ERRORS, MOST_SUBWORD_ERRORS = 0.67, 0.34
 
-#: Shorter words (de, le, et) are many, and teach little.
+#: Shorter words (de, le, et) are frequent, and of little use.
 SHORTEST = 3
 
-#: Lines, or words, are read together in batches of this many.
+#: Lines, or words, that are read together.
 LINES, WORDS = 64, 256
+
+#: A picture with its sample and its text.
+Labelled = tuple[Sample, str, Grey]
 
 
 def extract_letters(
@@ -52,7 +53,7 @@ def extract_letters(
 ) -> tuple[LetterBank, float]:
     """Cut the letters out of the training pictures of dataset folders and write a bank.
 
-    Pictures that are set aside or belong to other splits are never opened.
+    Pictures of the calibration split and of other splits are never opened.
 
     Args:
         singles: NumPy archive of single letters, see `hwr.recombination.letter_bank.read_singles`.
@@ -65,24 +66,22 @@ def extract_letters(
     origins: list[tuple[str, int]] = []
     for folder in folders:
         origins.append((folder.resolve().name, len(images)))
-        trained, _ = split_calibration(open_dataset(folder, "train", recognizer.spec.alphabet))
-        prepared = prepare_dataset(trained, recognizer.spec, folder=cache)
+        prepared = prepare_dataset(_trained(recognizer, folder), recognizer.spec, folder=cache)
         images += [prepared.image(number) for number in range(len(prepared))]
         texts += [sample.text for sample in prepared.samples]
-    found: list[tuple[NDArray[np.float64], float]] = [(np.zeros(0), -np.inf)] * len(images)
-    for positions, batch in batches_by_width(images, recognizer.spec):
-        for position, logits in zip(positions, recognizer.logits(batch), strict=True):
-            ids = recognizer.spec.alphabet.encode(texts[position])
-            columns = np.array(peaks(align(logits, ids)))
-            found[position] = columns, log_probability(logits, ids)
-    sure = [i for i, (_, score) in enumerate(found) if score > LEAST_LOG_PROBABILITY]
+    columns: dict[int, Floats] = {}
+    for i, logits in _read(recognizer, images):
+        ids = recognizer.spec.alphabet.encode(texts[i])
+        if log_probability(logits, ids) > LEAST_LOG_PROBABILITY:
+            columns[i] = np.array(peaks(align(logits, ids)))
+    sure = sorted(columns)
     shift = ink_shift(
-        [images[i] for i in sure], [texts[i] for i in sure], [found[i][0] for i in sure]
+        [images[i] for i in sure], [texts[i] for i in sure], [columns[i] for i in sure]
     )
 
     def cut() -> Iterator[tuple[int, Letters]]:
         for i in tqdm(sure, unit="picture", desc="letters", mininterval=1):
-            letters = cut_letters(images[i], texts[i], found[i][0] + shift)
+            letters = cut_letters(images[i], texts[i], columns[i] + shift)
             if letters is not None:
                 yield i, letters
 
@@ -94,18 +93,15 @@ def extract_letters(
     return bank, shift
 
 
-def ink_shift(
-    images: Sequence[NDArray[np.uint8]], texts: Sequence[str], columns: Sequence[Floats]
-) -> float:
+def ink_shift(images: Sequence[Grey], texts: Sequence[str], columns: Sequence[Floats]) -> float:
     """Return how far right of its peak the middle of a letter's ink lies, in columns.
 
-    Measured on the pictures in which each letter stands alone, so that ink and letters can be
-    counted off against each other.
+    Measured on the pictures that have as many separate runs of ink as letters.
 
     Raises:
         ValueError: there are fewer than twenty letters to measure.
     """
-    shifts: list[NDArray[np.float64]] = []
+    shifts: list[Floats] = []
     for image, text, at in zip(images, texts, columns, strict=True):
         if " " in text or len(text) < 3 or not np.isfinite(at).all():
             continue
@@ -149,7 +145,7 @@ def extract_subwords(
 ) -> int:
     """Cut the training words of dataset folders into pieces and write them as a dataset.
 
-    Pictures that are set aside or belong to other splits are never opened.
+    Pictures of the calibration split and of other splits are never opened.
 
     Returns:
         The number of pieces.
@@ -157,17 +153,25 @@ def extract_subwords(
     Raises:
         ValueError: `out` is there already.
     """
-    words: list[Sample] = []
-    for folder in folders:
-        trained, _ = split_calibration(open_dataset(folder, "train", recognizer.spec.alphabet))
-        words += trained
+    words = [sample for folder in folders for sample in _trained(recognizer, folder)]
     return _write_dataset(out, _pieces(recognizer, words, np.random.default_rng(seed)))
 
 
-def _write_dataset(out: Path, pictures: Iterable[tuple[Sample, str, Grey]]) -> int:
+def _trained(recognizer: Recognizer, folder: Path) -> Dataset:
+    """Return the training split of a folder without its calibration split."""
+    return split_calibration(open_dataset(folder, "train", recognizer.spec.alphabet))[0]
+
+
+def _read(recognizer: Recognizer, images: Sequence[Grey]) -> Iterator[tuple[int, Singles]]:
+    """Yield the position and the (T, C) logits of each prepared image, by width."""
+    for positions, batch in batches_by_width(images, recognizer.spec):
+        yield from zip(positions, recognizer.logits(batch), strict=True)
+
+
+def _write_dataset(out: Path, pictures: Iterable[Labelled]) -> int:
     """Write pictures with their texts and the writers of their samples; return how many.
 
-    All are of the training split: they come from training pictures.
+    All are of the training split, as the pictures that they were cut out of.
 
     Raises:
         ValueError: `out` is there already.
@@ -190,13 +194,11 @@ def _write_dataset(out: Path, pictures: Iterable[tuple[Sample, str, Grey]]) -> i
     return count
 
 
-def _words(
-    recognizer: Recognizer, lines: Sequence[Sample], shift: float
-) -> Iterator[tuple[Sample, str, Grey]]:
+def _words(recognizer: Recognizer, lines: Sequence[Sample], shift: float) -> Iterator[Labelled]:
     """Yield (line, text, picture) of each word that reads at least somewhat like its text."""
     spec = recognizer.spec
     for start in tqdm(range(0, len(lines), LINES), unit="batch", desc="words", mininterval=1):
-        words: list[tuple[Sample, str, Grey]] = []
+        words: list[Labelled] = []
         for sample in lines[start : start + LINES]:
             try:
                 grey = load_image(sample.path).pixels
@@ -208,14 +210,14 @@ def _words(
             logits = recognizer.logits(padded[None])[0][: -(-width // COLUMNS_PER_STEP)]
             found = cut_words(grey, sample.label, logits, spec.alphabet, shift)
             words += [(sample, w.text, grey[:, w.left : w.right]) for w in found]
-        for sample, text, word in _as_labelled(recognizer, words, MOST_ERRORS):
+        for sample, text, word in _as_labelled(recognizer, words, MOST_WORD_ERRORS):
             if len(fold(text)) >= SHORTEST:
                 yield sample, text, word
 
 
 def _pieces(
     recognizer: Recognizer, words: Sequence[Sample], rng: np.random.Generator
-) -> Iterator[tuple[Sample, str, Grey]]:
+) -> Iterator[Labelled]:
     """Yield (word, text, picture) of each piece that reads much like its text."""
     alphabet, cut = recognizer.spec.alphabet, recognizer.decoder.parameters.cut
     for start in tqdm(range(0, len(words), WORDS), unit="batch", desc="pieces", mininterval=1):
@@ -228,30 +230,29 @@ def _pieces(
             if not prepared.blank:
                 images.append(prepared.image)
                 samples.append(sample)
-        found: list[tuple[Sample, str, Grey]] = []
-        for positions, batch in batches_by_width(images, recognizer.spec):
-            for position, logits in zip(positions, recognizer.logits(batch), strict=True):
-                sample, image = samples[position], images[position]
-                ids = alphabet.encode(sample.text)
-                if not ids or frames_needed(ids) > len(logits):
-                    continue
-                if log_probability(logits, ids) < LEAST_LOG_PROBABILITY:
-                    continue
-                pieces = cut_subwords(image, sample.text, align(logits, ids), cut, rng)
-                found += [(sample, p.text, image[:, p.left : p.right]) for p in pieces]
-        yield from _as_labelled(recognizer, found, MOST_ERRORS_OF_A_PIECE)
+        found: list[Labelled] = []
+        for position, logits in _read(recognizer, images):
+            sample, image = samples[position], images[position]
+            ids = alphabet.encode(sample.text)
+            if not ids or frames_needed(ids) > len(logits):
+                continue
+            if log_probability(logits, ids) < LEAST_LOG_PROBABILITY:
+                continue
+            pieces = cut_subwords(image, sample.text, align(logits, ids), cut, rng)
+            found += [(sample, p.text, image[:, p.left : p.right]) for p in pieces]
+        yield from _as_labelled(recognizer, found, MOST_SUBWORD_ERRORS)
 
 
 def _as_labelled(
-    recognizer: Recognizer, pictures: Sequence[tuple[Sample, str, Grey]], most: float
-) -> Iterator[tuple[Sample, str, Grey]]:
-    """Yield of pictures those whose reading has a character error rate of at most `most`."""
+    recognizer: Recognizer, pictures: Sequence[Labelled], most: float
+) -> Iterator[Labelled]:
+    """Yield the pictures that are read with a character error rate of at most `most`."""
     spec = recognizer.spec
     prepared = [prepare(np.ascontiguousarray(picture), spec) for _, _, picture in pictures]
     inked = [i for i, p in enumerate(prepared) if not p.blank]
-    for positions, batch in batches_by_width([prepared[i].image for i in inked], spec):
-        for position, logits in zip(positions, recognizer.logits(batch), strict=True):
-            truth = fold(pictures[inked[position]][1])
-            errors = Levenshtein.distance(truth, greedy_text(logits, spec.alphabet))
-            if errors <= most * len(truth):
-                yield pictures[inked[position]]
+    for position, logits in _read(recognizer, [prepared[i].image for i in inked]):
+        picture = pictures[inked[position]]
+        truth = fold(picture[1])
+        errors = Levenshtein.distance(truth, greedy_text(logits, spec.alphabet))
+        if errors <= most * len(truth):
+            yield picture

@@ -1,8 +1,8 @@
-"""Letters: single letters cut out of aligned training pictures, and the pictures without them.
+"""Letter bank: letters cut out of aligned training pictures, and the pictures without them.
 
-A name that a model reads as labelled tells where each of its letters stands. Letters whose ink
-touches nothing else are kept with their source, height, baseline and stroke; the picture with
-the name wiped out keeps its printed prompts and cut-off neighbour lines.
+The alignment of a name that a model reads as labelled gives the place of each letter. Letters
+whose ink touches nothing else are kept with their source, height, baseline and stroke width; the
+picture without its name keeps its printed prompts and cut-off neighbour lines.
 `hwr.recombination.recombine` writes new names with both.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -29,8 +29,29 @@ Integers = NDArray[np.integer]
 #: Marks that do not stand on the baseline, or reach below it.
 _OFF_LINE = frozenset("-'QJ ")
 
-#: Letters further than this from where the alignment expects them belong to a failed alignment.
+#: Letters further than this share of the pitch from their expected place show a failed alignment.
 _FAR = 0.75
+
+
+class Context(NamedTuple):
+    """An emptied picture: where its name was, and how it was written.
+
+    width: columns of the picture; left, right: half-open range of columns of the name;
+    baseline: its row at column `left`; slope: of the baseline; cap: height of a capital;
+    pitch, spread: mean and standard deviation of the distance between the middles of
+    neighbouring letters; stroke: width of the pen; ink: its darkness, 0..255.
+    """
+
+    width: float
+    left: float
+    right: float
+    baseline: float
+    slope: float
+    cap: float
+    pitch: float
+    spread: float
+    stroke: float
+    ink: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +68,7 @@ class LetterBank:
         inks: (N,) float32 darkness of its ink, 0..255.
         sources: (N,) int32 position of the picture the letter is from, -1 where unknown.
         pixels: (sum of heights * widths,) uint8, paper 255.
-        contexts: the emptied pictures as rows of
-            (width, left, right, baseline, slope, cap, pitch, spread, stroke, ink), float32:
-            columns of the picture, first and past-the-last column of the name, baseline row at
-            column `left`, its slope, cap height, mean and standard deviation of the distance
-            between the middles of neighbouring letters, pen width, darkness.
+        contexts: (M, 10) float32, the `Context` of each emptied picture.
         context_sources: (M,) int32 position of each emptied picture.
         context_pixels: (sum of height * width,) uint8.
         height: rows of an emptied picture.
@@ -109,7 +126,7 @@ class LetterBank:
         heights = np.array([len(image) for image in images], np.int32)
         pens = [_pen_width(image < 255 * (1 - INK_THRESHOLD)) for image in images]
         inks = [255 - np.percentile(image[image < 128], 20) for image in images]
-        # A capital stands on the line, less what hangs below it.
+        # Capitals end on the baseline, except Q and J.
         hang = np.array([0.8 if c in "QJ" else 1.0 for c in characters], np.float32)
         return replace(
             self,
@@ -153,27 +170,19 @@ def read_singles(file: Path) -> list[tuple[str, Grey]]:
 
 @dataclass(frozen=True, eq=False)
 class Letters:
-    """What one picture gives: its letters, and itself without its name."""
+    """The letters of one picture, and the picture without its name."""
 
     letters: tuple[tuple[str, Grey, float], ...]  # character, ink on white, rise
-    cap: float
-    stroke: float
-    ink: float
     emptied: Grey
-    left: int
-    right: int
-    baseline: float
-    slope: float
-    pitch: float
-    spread: float
+    context: Context
 
 
 def cut_letters(image: Grey, text: str, middles: Floats) -> Letters | None:
     """Cut the letters of a name out of its picture, or return None where that cannot be trusted.
 
-    Ink that hangs together is a piece; pieces above one another make a group; a group that
-    stands where one letter is expected, and no other does, is that letter. A name is given up
-    unless every letter is found and every group is explained.
+    Connected ink is a piece, and pieces above one another are a group. A group at the expected
+    place of exactly one letter is that letter. Every letter must be found, and every group
+    must belong to one.
 
     Args:
         image: (H, W) uint8 prepared picture.
@@ -207,7 +216,7 @@ def cut_letters(image: Grey, text: str, middles: Floats) -> Letters | None:
         and stats[number, cv2.CC_STAT_AREA] > 2
     ]
     for number in pieces:
-        # A piece that hangs together with a prompt or a neighbour line, or with a letter beside.
+        # A piece connected with a prompt, a neighbour line or the letter beside it.
         if heights[number] > 2.1 * cap or lefts[number] + widths[number] > right_end + pitch:
             return None
     groups = _groups(pieces, lefts, widths)
@@ -252,7 +261,7 @@ def _collect(
         x0, y0 = max(0, x0 - 1), max(0, y0 - 1)
         x1, y1 = min(image.shape[1], x1 + 1), min(image.shape[0], y1 + 1)
         own = np.isin(labels[y0:y1, x0:x1], assigned[k])
-        # The grey rim of the strokes belongs to them.
+        # With the grey rim of the strokes.
         rim = cv2.dilate(own.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
         rim &= soft[y0:y1, x0:x1] & ((labels[y0:y1, x0:x1] == 0) | own)
         letter = np.where(rim, image[y0:y1, x0:x1], 255).astype(np.uint8)
@@ -261,7 +270,7 @@ def _collect(
         letters.append((text[k], letter, float(row - y0)))
         boxes.append((int(x0), int(x1)))
     emptied = image.copy()
-    # Scanning and shrinking left a faint halo around the ink.
+    # Scanning and shrinking leave a faint halo around the ink.
     halo = cv2.dilate(wiped.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     emptied[halo & ((image > 190) | wiped)] = 255
     strokes = image[wiped]
@@ -273,19 +282,19 @@ def _collect(
     steps = np.diff(centres)[[b == a + 1 for a, b in pairwise(shown)]]
     if not len(steps):
         return None
-    return Letters(
-        tuple(letters),
-        cap,
-        pen,
-        float(255 - np.percentile(strokes, 20)),
-        emptied,
-        boxes[0][0],
-        boxes[-1][1],
-        float(baseline + slope * (boxes[0][0] - middles[shown[0]])),
-        slope,
-        float(steps.mean()),
-        float(steps.std()),
+    context = Context(
+        width=image.shape[1],
+        left=boxes[0][0],
+        right=boxes[-1][1],
+        baseline=float(baseline + slope * (boxes[0][0] - middles[shown[0]])),
+        slope=slope,
+        cap=cap,
+        pitch=float(steps.mean()),
+        spread=float(steps.std()),
+        stroke=pen,
+        ink=float(255 - np.percentile(strokes, 20)),
     )
+    return Letters(tuple(letters), emptied, context)
 
 
 def _pen_width(ink: Bools) -> float:
@@ -322,7 +331,7 @@ def _text_line(
         return None
     x = np.array(columns) - middles[0]
     rows = np.array(lower, np.float64)
-    # Theil's slope: one letter in ten reaches below the line, or was not the one meant.
+    # Theil-Sen slope: one letter in ten reaches below the line, or is another letter.
     pairs = [(j, i) for i in range(len(x)) for j in range(i) if x[i] - x[j] > 8]
     slopes = [(rows[i] - rows[j]) / (x[i] - x[j]) for j, i in pairs]
     slope = float(np.clip(np.median(slopes), -0.12, 0.12)) if slopes else 0.0
@@ -358,54 +367,32 @@ def collect(
         height: rows of a picture.
         origins: name of each dataset and position of its first picture, ascending.
     """
-    characters: list[str] = []
-    sizes, rises, caps, strokes, inks, sources = [], [], [], [], [], []
-    pixels, contexts, context_sources, context_pixels = [], [], [], []
-    for position, cut in found:
-        for character, letter, rise in cut.letters:
-            characters.append(character)
-            sizes.append(letter.shape)
-            rises.append(rise)
-            caps.append(cut.cap)
-            strokes.append(cut.stroke)
-            inks.append(cut.ink)
-            sources.append(position)
-            pixels.append(letter.ravel())
-        contexts.append(
-            (
-                cut.emptied.shape[1],
-                cut.left,
-                cut.right,
-                cut.baseline,
-                cut.slope,
-                cut.cap,
-                cut.pitch,
-                cut.spread,
-                cut.stroke,
-                cut.ink,
-            )
-        )
-        context_sources.append(position)
-        context_pixels.append(cut.emptied.ravel())
-    if not characters:
+    cuts = list(found)
+    letters = [letter for _, cut in cuts for letter in cut.letters]
+    if not letters:
         raise ValueError("No picture gave letters: the model does not read any as labelled.")
-    shape = np.array(sizes, np.int32)
-    firsts = [first for _, first in origins]
-    owners = np.searchsorted(firsts, sources, side="right") - 1
+    characters, images, rises = zip(*letters, strict=True)
+    sizes = np.array([image.shape for image in images], np.int32)
+    contexts = np.array([cut.context for _, cut in cuts], np.float32)
+    positions = np.array([position for position, _ in cuts], np.int32)
+    each = [len(cut.letters) for _, cut in cuts]
+    sources = positions.repeat(each)
+    style = {name: contexts[:, i].repeat(each) for i, name in enumerate(Context._fields)}
+    owners = np.searchsorted([first for _, first in origins], sources, side="right") - 1
     return LetterBank(
-        np.array(characters),
-        shape[:, 0],
-        shape[:, 1],
-        np.array(rises, np.float32),
-        np.array(caps, np.float32),
-        np.array(strokes, np.float32),
-        np.array(inks, np.float32),
-        np.array(sources, np.int32),
-        np.concatenate(pixels),
-        np.array(contexts, np.float32),
-        np.array(context_sources, np.int32),
-        np.concatenate(context_pixels),
-        height,
-        np.array([name for name, _ in origins]),
-        np.bincount(owners, minlength=len(origins)).astype(np.int64),
+        characters=np.array(characters),
+        heights=sizes[:, 0],
+        widths=sizes[:, 1],
+        rises=np.array(rises, np.float32),
+        caps=style["cap"],
+        strokes=style["stroke"],
+        inks=style["ink"],
+        sources=sources,
+        pixels=np.concatenate([image.ravel() for image in images]),
+        contexts=contexts,
+        context_sources=positions,
+        context_pixels=np.concatenate([cut.emptied.ravel() for _, cut in cuts]),
+        height=height,
+        origins=np.array([name for name, _ in origins]),
+        origin_counts=np.bincount(owners, minlength=len(origins)).astype(np.int64),
     )

@@ -44,8 +44,8 @@ def cut_words(
 ) -> list[Word]:
     """Return the words of a line that can be cut out with certainty, from left to right.
 
-    Characters outside of the alphabet, such as digits, are passed over; their words and the
-    words beside them are left out.
+    Words with characters outside of the alphabet, such as digits, and the words beside them are
+    left out.
 
     Args:
         line: (H, W) uint8, paper white.

@@ -1,8 +1,8 @@
-"""Recombination: new names written with real letters into real pictures.
+"""Recombination: new names composed of real letters, in real pictures.
 
-A few thousand labelled names hold every letter many times over, but only those names. Letters
-of similar pen and size are set on the baseline of a picture whose own name was wiped out, so
-that prompts, neighbour lines and spacing stay real.
+A few thousand labelled names hold each letter many times, but only those names. Letters of
+similar pen and size are put on the baseline of a picture whose own name was erased, so that
+prompts, neighbour lines and spacing stay real.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.alphabet import fold, frames_needed
-from hwr.arrays import Grey
-from hwr.recombination.letter_bank import LetterBank
+from hwr.arrays import Floats, Grey
+from hwr.recombination.letter_bank import Context, LetterBank
 from hwr.spec import COLUMNS_PER_STEP, Spec
 
-#: Letters drawn at random, of which the one most like the hand of the name is taken.
+#: Letters drawn at random, of which the one nearest in pen and size is taken.
 CHOICES = 24
 
 #: Tries to write a name for which the picture is too narrow or a letter is missing.
@@ -42,7 +42,7 @@ class RecombinedSource:
         bank: letters and emptied pictures.
         names: what to write.
         weights: how often each name is written, any positive scale; equally often if None.
-        own: chance that a letter is taken from the very picture, where it has it.
+        own: probability that a letter is taken from the picture itself, where it has it.
         singles: share of names written with single letters of other sources, if the bank has
             any.
         empty: share of emptied pictures left as they are, labelled "", where ink is left.
@@ -63,7 +63,7 @@ class RecombinedSource:
                 f"The letter bank was cut from pictures {bank.height} rows high, the model "
                 f"reads {spec.height}; cut it again with `hwr extract letters`."
             )
-        self.bank, self.names, self.spec, self.own, self.empty = bank, names, spec, own, empty
+        self.bank, self.spec, self.own, self.empty = bank, spec, own, empty
         self._letters = _by_character(bank, bank.sources >= 0)
         self._singles = _by_character(bank, bank.sources < 0)
         self._share = singles if self._singles else 0.0
@@ -71,13 +71,15 @@ class RecombinedSource:
         widths = bank.contexts[:, 0].astype(np.int64)
         self._context_offsets = np.concatenate(([0], np.cumsum(widths * bank.height)))
         self._styles = np.stack([np.log(bank.strokes + 0.5), np.log(bank.caps)], axis=1)
-        writable = [i for i, name in enumerate(names) if self._can_write(fold(name))]
+        texts = [fold(name) for name in names]
+        known = {" ", *self._letters}
+        writable = [i for i, text in enumerate(texts) if text and set(text) <= known]
         if not writable:
             raise ValueError("The letter bank lacks letters of every name given.")
-        self._writable = np.array(writable)
-        self._cumulative: NDArray[np.float64] | None = None
+        self._writable = [texts[i] for i in writable]
+        self._cumulative: Floats | None = None
         if weights is not None:
-            chosen = np.asarray(weights, np.float64)[self._writable]
+            chosen = np.asarray(weights, np.float64)[writable]
             self._cumulative = np.cumsum(chosen) / chosen.sum()
 
     def draw(self, rng: np.random.Generator) -> tuple[Grey, str]:
@@ -85,19 +87,17 @@ class RecombinedSource:
         nothing = rng.random() < self.empty
         for _ in range(TRIES):
             if nothing:
-                page = self._context(int(rng.integers(len(self.bank.contexts))))
+                page = self._emptied(int(rng.integers(len(self.bank.contexts))))
                 if (page < 128).sum() > LEAST_INK:
                     return page, ""
                 continue
-            text = fold(self.names[self._pick_name(rng)])
+            text = self._name(rng)
             letters = self._letters
             if rng.random() < self._share and all(c in self._singles for c in text):
                 letters = self._singles
             image = self.write(text, int(rng.integers(len(self.bank.contexts))), rng, letters)
-            if image is None:
-                continue
             needed = frames_needed(self.spec.alphabet.encode(text))
-            if needed <= image.shape[1] // COLUMNS_PER_STEP:
+            if image is not None and needed <= image.shape[1] // COLUMNS_PER_STEP:
                 return image, text
         raise ValueError("No name fits the pictures of the letter bank; give other names.")
 
@@ -115,49 +115,33 @@ class RecombinedSource:
                 pictures if None.
         """
         letters = self._letters if letters is None else letters
-        bank = self.bank
-        row = bank.contexts[context]
-        left, right = int(row[1]), int(row[2])
-        baseline, slope, cap, pitch, spread, stroke, ink = (float(v) for v in row[3:])
-        writer = np.array([np.log(stroke + 0.5), np.log(cap)])
-        source = int(bank.context_sources[context])
-        # Where letters stand in boxes the pitch is even; a free hand sets them by their width.
-        even = spread < 0.18 * pitch
-        gap = max(0.5, pitch - 0.72 * cap)
+        place = Context(*self.bank.contexts[context].tolist())
+        pitch, source = place.pitch, int(self.bank.context_sources[context])
+        # Letters in boxes have an even pitch; without boxes they follow each other by width.
+        even = place.spread < 0.18 * pitch
+        gap = max(0.5, pitch - 0.72 * place.cap)
         tight = rng.uniform(0.8, 1.15)
         placed: list[tuple[_Letter, float]] = []
-        x = float(left)
+        x = end = place.left
         middle: float | None = None
-        end = x
         for character in text:
             if character == " ":
                 step = pitch * (1.0 if even else rng.uniform(0.7, 1.3))
                 x += step
                 middle = None if middle is None else middle + step
                 continue
-            letter = self._letter(letters[character], writer, source, cap, ink, rng)
+            letter = self._letter(letters[character], place, source, rng)
             width = letter.image.shape[1]
             if even:
-                middle = left + width / 2 if middle is None else middle + pitch
+                middle = place.left + width / 2 if middle is None else middle + pitch
                 start = max(middle - width / 2 + rng.normal(0, 0.06 * pitch), end - 1)
             else:
                 start = x
                 x += width + max(-1.0, gap * tight * rng.uniform(0.4, 1.6))
             placed.append((letter, start))
             end = max(end, start + width)
-        return self._paste(context, placed, (left, right, round(end)), baseline, slope)
-
-    def _paste(
-        self,
-        context: int,
-        placed: list[tuple[_Letter, float]],
-        columns: tuple[int, int, int],
-        baseline: float,
-        slope: float,
-    ) -> Grey | None:
-        left, right, end = columns
-        old = self._context(context)
-        # What stood to the right of the old name stands to the right of the new one.
+        old, right, end = self._emptied(context), int(place.right), round(end)
+        # What was to the right of the old name is put to the right of the new one.
         width = end + old.shape[1] - right
         if width > self.spec.max_width:
             return None
@@ -166,57 +150,52 @@ class RecombinedSource:
         page[:, :kept] = old[:, :kept]
         page[:, end:] = old[:, right:]
         for letter, start in placed:
-            _place(page, letter, start, baseline + slope * (start - left))
+            _paste(page, letter, start, place.baseline + place.slope * (start - place.left))
         return page
 
     def _letter(
         self,
         known: NDArray[np.int64],
-        writer: NDArray[np.float64],
+        place: Context,
         source: int,
-        cap: float,
-        ink: float,
         rng: np.random.Generator,
     ) -> _Letter:
+        """Return one of the `known` letters, in the size and ink of the picture `place`."""
         choices = known[rng.integers(0, len(known), CHOICES)]
-        cost = np.abs(self._styles[choices] - writer) @ np.array([1.0, 0.7])
+        style = np.log([place.stroke + 0.5, place.cap])
+        cost = np.abs(self._styles[choices] - style) @ np.array([1.0, 0.7])
         number = int(choices[int((cost + rng.uniform(0, 0.1, len(cost))).argmin())])
         if rng.random() < self.own:
-            start = np.searchsorted(self.bank.sources[known], source)
-            stop = np.searchsorted(self.bank.sources[known], source, side="right")
+            start, stop = np.searchsorted(self.bank.sources[known], [source, source + 1])
             if stop > start:
                 number = int(known[rng.integers(start, stop)])
         bank = self.bank
-        shape = (int(bank.heights[number]), int(bank.widths[number]))
+        height, width = int(bank.heights[number]), int(bank.widths[number])
         first, last = self._offsets[number : number + 2]
-        image = bank.pixels[first:last].reshape(shape)
-        factor = cap / float(bank.caps[number]) * float(np.exp(rng.normal(0, 0.05)))
+        image = bank.pixels[first:last].reshape(height, width)
+        factor = place.cap / float(bank.caps[number]) * float(np.exp(rng.normal(0, 0.05)))
         size = (
-            max(2, round(shape[1] * factor * float(np.exp(rng.normal(0, 0.06))))),
-            max(2, round(shape[0] * factor)),
+            max(2, round(width * factor * float(np.exp(rng.normal(0, 0.06))))),
+            max(2, round(height * factor)),
         )
-        if size != (shape[1], shape[0]):
-            method = cv2.INTER_AREA if size[0] < shape[1] else cv2.INTER_LINEAR
+        if size != (width, height):
+            method = cv2.INTER_AREA if size[0] < width else cv2.INTER_LINEAR
             image = np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
         # Pens of one darkness, as far as the paper allows.
-        strength = ink / max(1.0, float(bank.inks[number]))
-        image = (255 - np.clip((255 - image.astype(np.float32)) * strength, 0, 255)).astype(
-            np.uint8
-        )
-        return _Letter(image, float(bank.rises[number]) * factor + rng.normal(0, 0.035) * cap)
+        strength = place.ink / max(1.0, float(bank.inks[number]))
+        ink = np.clip((255 - image.astype(np.float32)) * strength, 0, 255)
+        rise = float(bank.rises[number]) * factor + rng.normal(0, 0.035) * place.cap
+        return _Letter((255 - ink).astype(np.uint8), rise)
 
-    def _context(self, number: int) -> Grey:
+    def _emptied(self, number: int) -> Grey:
         first, last = self._context_offsets[number : number + 2]
         return self.bank.context_pixels[first:last].reshape(self.bank.height, -1)
 
-    def _can_write(self, text: str) -> bool:
-        return bool(text) and all(c == " " or c in self._letters for c in text)
-
-    def _pick_name(self, rng: np.random.Generator) -> int:
+    def _name(self, rng: np.random.Generator) -> str:
         if self._cumulative is None:
-            return int(self._writable[rng.integers(len(self._writable))])
+            return self._writable[int(rng.integers(len(self._writable)))]
         place = int(np.searchsorted(self._cumulative, rng.random()))
-        return int(self._writable[min(place, len(self._writable) - 1)])
+        return self._writable[min(place, len(self._writable) - 1)]
 
 
 def _by_character(bank: LetterBank, chosen: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
@@ -226,8 +205,8 @@ def _by_character(bank: LetterBank, chosen: NDArray[np.bool_]) -> dict[str, NDAr
     return {str(c): positions[characters == c] for c in np.unique(characters)}
 
 
-def _place(page: Grey, letter: _Letter, start: float, baseline: float) -> None:
-    """Darken `page` by `letter` with its baseline on row `baseline`; what sticks out is lost."""
+def _paste(page: Grey, letter: _Letter, start: float, baseline: float) -> None:
+    """Darken `page` by `letter` with its baseline on row `baseline`, clipped to the page."""
     height, width = letter.image.shape
     top, left = round(baseline - letter.rise), round(start)
     y0, y1 = max(0, top), min(page.shape[0], top + height)

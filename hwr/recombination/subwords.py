@@ -1,8 +1,8 @@
-"""Pieces of words: a written word of known text, cut between letters by alignment.
+"""Subwords: a written word of known text, cut between letters by alignment.
 
-A network with recurrent layers learns the words that it is shown by heart and then guesses: of
-joined writing by unseen writers it read 69 % of the words whose text it was trained on and 57 % of
-the others. Most pieces are no words, so that they can only be read letter by letter.
+A recurrent network memorises words and then guesses: of joined writing by unseen writers it read
+69 % of the words whose text it was trained on and 57 % of the others. Most subwords are no words,
+so they can only be read letter by letter.
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ def cut_subwords(
 ) -> list[Piece]:
     """Return pieces of a word of SHORTEST to LONGEST letters and a few more, from left to right.
 
-    A piece ends beside the least ink nearby, so that few strokes are cut in two, and between two
-    letters: what is as small as a hyphen is not found as surely. A word that is too short to be cut
-    has no pieces.
+    A piece ends at the column with the least ink nearby, so that few strokes are cut, and between
+    two letters: hyphens are aligned less reliably. Words of up to SHORTEST letters have none.
 
     Args:
         image: (H, W) uint8 prepared image of the word, paper white.

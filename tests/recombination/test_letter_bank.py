@@ -20,10 +20,10 @@ def test_letters_and_the_emptied_picture_make_up_the_whole() -> None:
     found = cut_letters(image, "HELP", middles + 2.5)
     assert found is not None
     assert [character for character, _, _ in found.letters] == list("HELP")
-    assert found.baseline == pytest.approx(31, abs=1)
-    assert found.cap == pytest.approx(15, abs=1.5)
-    assert found.stroke == pytest.approx(2.5, abs=1)
-    assert found.pitch == pytest.approx(24, abs=2)
+    assert found.context.baseline == pytest.approx(31, abs=1)
+    assert found.context.cap == pytest.approx(15, abs=1.5)
+    assert found.context.stroke == pytest.approx(2.5, abs=1)
+    assert found.context.pitch == pytest.approx(24, abs=2)
     # The prompt stays, the name does not.
     assert (found.emptied[4:12, 2:18] == 0).all()
     assert (found.emptied[:, 25:] == 255).all()
