@@ -13,13 +13,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.several_hosts import LONGEST, quick_compilation
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -39,7 +41,6 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--precision", default="float32", help="see train.py (%(default)s)")
     parser.add_argument("--work", type=Path, help="folder of this process (internal)")
-    parser.add_argument("--part", choices=("start", "train", "read"), help="(internal)")
     return parser.parse_args(argv)
 
 
@@ -62,7 +63,7 @@ def small_spec() -> Any:
 
 
 def start(work: Path) -> None:
-    """Write the weights that all backends start from, and pictures to read."""
+    """Write pictures to read, then the weights that all backends start from."""
     import keras
 
     from hwr.network.crnn import build_model
@@ -70,9 +71,23 @@ def start(work: Path) -> None:
 
     keras.utils.set_random_seed(1)
     spec = small_spec()
-    save_model(work / "start", build_model(spec), spec, {"runs": [], "validation": {}}, "")
     rng = np.random.default_rng(5)
     np.save(work / "pictures.npy", rng.integers(0, 256, (3, spec.height, 64, 1)).astype(np.float32))
+    save_model(work / "start", build_model(spec), spec, {"runs": [], "validation": {}}, "")
+
+
+def wait_for(folder: Path) -> Path:
+    """Return a model folder as soon as another process has written it, which is atomic.
+
+    Raises:
+        TimeoutError: it is not there after LONGEST seconds.
+    """
+    deadline = time.monotonic() + LONGEST
+    while not folder.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"There is no {folder} after {LONGEST:g} seconds.")
+        time.sleep(0.1)
+    return folder
 
 
 def train(work: Path, backend: str, args: argparse.Namespace) -> None:
@@ -101,7 +116,7 @@ def train(work: Path, backend: str, args: argparse.Namespace) -> None:
             {"samples": images},
             folder / name,
             lambda model, scores, progress: None,
-            load_model(work / "start")[1],
+            load_model(wait_for(work / "start"))[1],
             precision=args.precision,
         )
         # The head that is dropped later starts at random, and otherwise in each backend.
@@ -128,11 +143,11 @@ def train(work: Path, backend: str, args: argparse.Namespace) -> None:
     again = trainer("parts", parts)
     again.resume()
     again.run()
-    save_model(folder / "model", first.reader, spec, {"runs": [], "validation": {}}, "")
     dtypes = sorted({str(np.asarray(v).dtype) for v in first.reader.get_weights()})
     cer = [entry["samples_cer"] for entry in first.progress.history]
     facts = {"whole": whole, "parts": parts, "dtypes": dtypes, "cer": cer}
     (folder / "facts.json").write_text(json.dumps(facts))
+    save_model(folder / "model", first.reader, spec, {"runs": [], "validation": {}}, "")
 
 
 def read(work: Path, backend: str, args: argparse.Namespace) -> None:
@@ -141,7 +156,7 @@ def read(work: Path, backend: str, args: argparse.Namespace) -> None:
 
     pictures = np.load(work / "pictures.npy")
     logits = {
-        name: np.asarray(load_model(work / name / "model")[1].predict_on_batch(pictures))
+        name: np.asarray(load_model(wait_for(work / name / "model"))[1].predict_on_batch(pictures))
         for name in args.backends
     }
     np.savez(work / backend / "logits.npz", allow_pickle=False, **logits)
@@ -151,34 +166,39 @@ def read(work: Path, backend: str, args: argparse.Namespace) -> None:
 
 
 def run_all(args: argparse.Namespace, work: Path) -> list[str]:
-    """Run every part of every backend in a process of its own; return what is printed."""
+    """Run every backend in a process of its own; return what is printed.
 
-    def part(name: str, backends: Sequence[str]) -> None:
-        command = [
-            sys.executable, "-m", "benchmarks.backends", "--part", name, "--work", str(work),
-            "--steps", str(args.steps), "--batch-size", str(args.batch_size),
-            "--precision", args.precision, "--backends", *args.backends,
-        ]  # fmt: skip
-        processes = {
-            backend: subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=os.environ
-                | {"KERAS_BACKEND": backend, "JAX_COMPILATION_CACHE_DIR": str(work / "compiled")},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for backend in backends
-        }
-        said = {backend: process.communicate()[1] for backend, process in processes.items()}
-        for backend, process in processes.items():
-            if process.returncode:
-                raise RuntimeError(f"{name} on {backend} failed:\n{said[backend][-4000:]}")
-
-    part("start", args.backends[:1])
-    part("train", args.backends)
-    part("read", args.backends)
+    Raises:
+        RuntimeError: one failed; the others are killed.
+    """
+    command = [
+        sys.executable, "-m", "benchmarks.backends", "--work", str(work),
+        "--steps", str(args.steps), "--batch-size", str(args.batch_size),
+        "--precision", args.precision, "--backends", *args.backends,
+    ]  # fmt: skip
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for backend in args.backends:
+            with (work / f"{backend}.log").open("wb") as log:
+                processes[backend] = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=os.environ | quick_compilation(work) | {"KERAS_BACKEND": backend},
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                )
+        codes: list[int | None] = [None]
+        while None in codes:
+            time.sleep(0.1)
+            codes = [process.poll() for process in processes.values()]
+            for backend, code in zip(processes, codes, strict=True):
+                if code:
+                    log_text = (work / f"{backend}.log").read_text("utf-8", "replace")
+                    raise RuntimeError(f"{backend} failed:\n{log_text[-4000:]}")
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
     return compare(args, work)
 
 
@@ -220,12 +240,12 @@ def compare(args: argparse.Namespace, work: Path) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Compare the backends that are installed."""
     args = get_args(argv)
-    if args.part:
+    if args.work:
         backend = os.environ["KERAS_BACKEND"]
-        if args.part == "start":
+        if backend == args.backends[0]:
             start(args.work)
-        else:
-            {"train": train, "read": read}[args.part](args.work, backend, args)
+        train(args.work, backend, args)
+        read(args.work, backend, args)
         return 0
     missing = [b for b in args.backends if find_spec(b) is None]
     if missing:

@@ -3,13 +3,14 @@
 Needs JAX (hwr[jax]). A small network is trained with `train.py` on this machine:
 
 1. by one process that draws the batches of two (--shards 2),
-2. by one process with two devices, and by two processes over loopback (--hosts), with the same
-   losses,
-3. by two processes again, of which one is killed: the other must end by itself and name it; the
-   run is then resumed, with the losses of the second,
-4. as 3, but the first process is killed, the one that writes.
+2. by one process with two devices,
+3. by two processes over loopback (--hosts), of which the second is killed: the first must end by
+   itself and name it,
+4. by two processes that resume 3, of which the first is killed, the one that writes,
+5. by two processes that resume 4, to the end.
 
-The model of 2 is read by TensorFlow (or the default backend) at the end.
+All losses must be those of 1. The last model is read by TensorFlow (PyTorch without it) and by
+ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ TOLERANCE = 1e-3
 #: Seconds within which the processes that are left end, see `hwr.training.peers.SILENCE`.
 PROMISE = 30.0
 
+#: Seconds after which any process is killed and the comparison fails.
+LONGEST = 300.0
+
 NAMES = ("ANNA", "LEO", "IDA", "TOM", "EVA", "LUC", "MAX", "ELLA")
 
 
@@ -56,15 +60,17 @@ class Job:
 
     def __init__(self, work: Path, args: argparse.Namespace) -> None:
         self.work, self.args = work, args
-        self.environment = os.environ | {
-            "KERAS_BACKEND": "jax",
-            "JAX_PLATFORMS": "cpu",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "HWR_CACHE": str(work / "cache"),
-            # What one run compiled, the next one need not.
-            "JAX_COMPILATION_CACHE_DIR": str(work / "compiled"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
-        }
+        self.environment = (
+            os.environ
+            | {
+                "KERAS_BACKEND": "jax",
+                "JAX_PLATFORMS": "cpu",
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+                "HWR_CACHE": str(work / "cache"),
+            }
+            | quick_compilation(work)
+        )
+        self.processes: list[subprocess.Popen[str]] = []
         if not (work / "data").exists():
             self._write_data(work / "data")
             self._python(_WRITE_MODEL, str(work / "start"))
@@ -77,15 +83,17 @@ class Job:
             str(self.work / "start"), "--out", str(self.work / out), "--batch-size", str(size),
             "--samples", str(size * steps), "--validate-every", str(size), *options,
         ]  # fmt: skip
-        return subprocess.Popen(
+        flags = f"{self.environment['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+        process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=self.environment
-            | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"},
+            env=self.environment | {"XLA_FLAGS": flags},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.processes.append(process)
+        return process
 
     def start_two(self, out: str, *options: str) -> list[subprocess.Popen[str]]:
         """Start two processes of one job."""
@@ -104,18 +112,16 @@ class Job:
             rows = [row for row in csv.DictReader(lines) if row["loss"]]
         return {int(row["samples"]) // self.args.batch_size: float(row["loss"]) for row in rows}
 
-    def kill_one(self, out: str, victim: int) -> str:
-        """Start two processes and kill one in the midst; return what the other said."""
-        return self.survive(out, self.start_two(out), victim, self.args.kill_at)
-
-    def survive(
-        self, out: str, processes: list[subprocess.Popen[str]], victim: int, step: int
-    ) -> str:
-        """Kill one of two processes after `step`; return when and how the other ended."""
+    def survive(self, out: str, victim: int, *options: str) -> str:
+        """Start two processes, kill one in the midst; return when and how the other ended."""
+        step = len(self.losses(out)) + self.args.kill_at
+        processes = self.start_two(out, *options)
+        deadline = time.monotonic() + LONGEST
         while len(self.losses(out)) < step:
             for number, process in enumerate(processes):
                 if process.poll() is not None:
                     raise AssertionError(f"process {number} ended: {process.communicate()[1]}")
+            assert time.monotonic() < deadline, f"no step {step} within {LONGEST:g} seconds"
             time.sleep(0.05)
         processes[victim].send_signal(signal.SIGKILL)
         killed = time.monotonic()
@@ -123,7 +129,6 @@ class Job:
         try:
             _, said = survivor.communicate(timeout=PROMISE)
         except subprocess.TimeoutExpired:
-            survivor.kill()
             raise AssertionError(f"process {1 - victim} hung for {PROMISE:g} seconds") from None
         seconds = time.monotonic() - killed
         processes[victim].communicate()
@@ -134,12 +139,12 @@ class Job:
         done = len(self.losses(out))
         return f"after step {done}; the other ended {seconds:.1f} s later:\n    {sentence[0]}"
 
-    def read_by_default_backend(self, out: str) -> str:
+    def read_by_another_backend(self, out: str) -> str:
         """Return a line on the model as another backend reads it."""
-        backend = "tensorflow" if find_spec("tensorflow") else "torch"
-        return self._python(_READ_MODEL, str(self.work / out), backend=backend)
+        return self._python(_READ_MODEL, str(self.work / out))
 
-    def _python(self, program: str, *arguments: str, backend: str = "jax") -> str:
+    def _python(self, program: str, *arguments: str) -> str:
+        backend = "tensorflow" if find_spec("tensorflow") else "torch"
         done = subprocess.run(
             [sys.executable, "-c", program, *arguments],
             cwd=ROOT,
@@ -147,6 +152,7 @@ class Job:
             capture_output=True,
             text=True,
             check=False,
+            timeout=LONGEST,
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout.strip()
@@ -188,6 +194,15 @@ print(f"logits of {keras.backend.backend()} and ONNX Runtime within {abs(ours - 
 """
 
 
+def quick_compilation(work: Path) -> dict[str, str]:
+    """Return the environment in which JAX compiles least: without optimising, each program once."""
+    return {
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "JAX_COMPILATION_CACHE_DIR": str(work / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+
 def free_ports(count: int) -> list[int]:
     """Return ports of this machine that nobody listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -200,7 +215,7 @@ def free_ports(count: int) -> list[int]:
 def finish(processes: list[subprocess.Popen[str]]) -> None:
     """Wait for processes that must succeed."""
     for process in processes:
-        _, said = process.communicate(timeout=3600)
+        _, said = process.communicate(timeout=LONGEST)
         assert process.returncode == 0, said[-3000:]
 
 
@@ -220,22 +235,20 @@ def difference(ours: dict[int, float], theirs: dict[int, float], steps: int) -> 
 def run(job: Job) -> None:
     """Print one line after the other; raise AssertionError where a promise is not kept."""
     steps = job.args.steps
-    finish([job.start("one", "--shards", "2")])
+    finish(
+        [
+            job.start("one", "--shards", "2"),
+            job.start("devices", "--shards", "2", "--workers", "1", devices=2),
+        ]
+    )
     one = job.losses("one")
     print(f"losses of steps 1, {steps // 2}, {steps}", flush=True)
-    finish([job.start("devices", "--shards", "2", "--workers", "1", devices=2)])
-    both = job.losses("devices")
-    print(f"two devices and one: {difference(both, one, steps)}", flush=True)
-    finish(job.start_two("two"))
-    two = job.losses("two")
-    print(f"two processes and one: {difference(two, one, steps)}", flush=True)
-    print(f"  the model: {job.read_by_default_backend('two')}", flush=True)
-    for victim in (1, 0):
-        said = job.kill_one(f"killed{victim}", victim)
-        print(f"process {victim} killed {said}", flush=True)
-        finish(job.start_two(f"killed{victim}", "--resume"))
-        resumed = job.losses(f"killed{victim}")
-        print(f"  resumed: {difference(resumed, two, steps)}", flush=True)
+    print(f"two devices and one: {difference(job.losses('devices'), one, steps)}", flush=True)
+    print(f"process 1 killed {job.survive('two', 1)}", flush=True)
+    print(f"resumed, process 0 killed {job.survive('two', 0, '--resume')}", flush=True)
+    finish(job.start_two("two", "--resume"))
+    print(f"two processes and one: {difference(job.losses('two'), one, steps)}", flush=True)
+    print(f"the model: {job.read_by_another_backend('two')}", flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -246,9 +259,12 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     work = args.work or Path(tempfile.mkdtemp(prefix="hwr-hosts-"))
     work.mkdir(parents=True, exist_ok=True)
+    job = Job(work.resolve(), args)
     try:
-        run(Job(work.resolve(), args))
+        run(job)
     finally:
+        for process in job.processes:
+            process.kill()  # does nothing to one that has ended
         if args.work is None:
             shutil.rmtree(work, ignore_errors=True)
     return 0

@@ -67,13 +67,13 @@ def keys(rows: Sequence[Row], folder: Path) -> list[str]:
 def test_every_picture_has_one_row(pictures: Path, tmp_path: Path) -> None:
     table = tmp_path / "list.csv"
     table.write_text("path\nin/anna.png\nin/gone.png\nin/anna.png\n")
-    told: list[Progress] = []
+    reported: list[Progress] = []
     done = transcribe(
         [str(pictures), str(table)],
         tmp_path / "out",
         SETTINGS,
         read_all=in_process,
-        report=told.append,
+        report=reported.append,
     )
     rows = list(read_transcript(tmp_path / "out"))
     assert keys(rows, pictures) == [
@@ -81,7 +81,7 @@ def test_every_picture_has_one_row(pictures: Path, tmp_path: Path) -> None:
         "z.zip!broken.png", "z.zip!why.txt",
     ]  # fmt: skip
     assert (done.read, done.failed, done.before) == (7, 4, 0)
-    assert told[-1].read == 7
+    assert reported[-1].read == 7
     reading = Recognizer.load(MODEL).read(pictures / "anna.png")
     found = {Path(r.source).name + r.entry: r for r in rows}
     anna = found["anna.png"]
@@ -176,12 +176,12 @@ def test_an_interrupt_just_after_a_part_was_written_counts_it(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Transcript, "add", interrupted)
-    told: list[Progress] = []
+    reported: list[Progress] = []
     with pytest.raises(KeyboardInterrupt):
         transcribe(
-            [str(pictures)], tmp_path, SETTINGS, part=2, read_all=in_process, report=told.append
+            [str(pictures)], tmp_path, SETTINGS, part=2, read_all=in_process, report=reported.append
         )
-    assert told[-1].read == len(list(read_transcript(tmp_path))) > 2
+    assert reported[-1].read == len(list(read_transcript(tmp_path))) > 2
 
 
 def test_what_cannot_be_used_is_refused_before_anything_is_written(
@@ -251,8 +251,8 @@ def test_the_command_reads_with_processes(
     command = ["transcribe", str(pictures / "*"), "--out", str(out), "--workers", "1"]
     command += ["--lexicon", str(lexicon), "--part-rows", "4"]
     assert main([*command, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["read"], told["failed"], told["before"]) == (6, 3, 0)
+    reported = json.loads(capsys.readouterr().out)
+    assert (reported["read"], reported["failed"], reported["before"]) == (6, 3, 0)
     assert [f.name for f in find_parts(out)] == ["part-00000.csv", "part-00001.csv"]
     with find_parts(out)[0].open(newline="", encoding="utf-8") as file:
         row = next(csv.DictReader(file))
@@ -307,7 +307,7 @@ def test_a_run_that_is_stopped_goes_on(tmp_path: Path, number: int, code: int) -
     assert keys(rows, folder) == sorted(f"{n}.png!" for n in range(PICTURES))
 
 
-def test_progress_is_told_in_words() -> None:
+def test_progress_is_described_in_words() -> None:
     progress = Progress(read=1000, failed=2, before=500, total=12_500, seconds=10)
     assert describe(progress) == (
         "1,500 of 12,500 pictures, 2 could not be read, 100.0 a second, 1:50 left"
@@ -317,10 +317,13 @@ def test_progress_is_told_in_words() -> None:
 
 
 def test_ray_is_asked_for_where_it_is_missing(
-    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pictures: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if find_spec("ray") is not None:
-        pytest.skip("Ray is installed")
+    monkeypatch.delitem(sys.modules, "hwr.bulk.ray_pool", raising=False)
+    monkeypatch.setitem(sys.modules, "ray", None)  # importing it raises ImportError
     assert main(["transcribe", str(pictures), "--out", str(tmp_path / "out"), "--ray"]) == 2
     assert "pip install 'hwr[bulk]'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
