@@ -34,7 +34,7 @@ COMMANDS = (
     export,
 )
 
-#: Names of the version before; they are understood and not shown.
+#: Names of the previous version; they are accepted and not shown.
 OLD_COMMANDS = {
     "letters": ("extract", "letters"),
     "words": ("extract", "words"),
@@ -63,7 +63,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def _renamed(argv: list[str]) -> list[str]:
-    """Return arguments in which names of the version before are today's."""
+    """Return arguments with names of the previous version replaced by the present ones."""
     if argv and argv[0] in OLD_COMMANDS:
         argv = [*OLD_COMMANDS[argv[0]], *argv[1:]]
     renamed = []
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         code: int = args.command(args)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who reads the output has seen enough, as `head` does. What is left cannot be written.
+        # The reader of the pipe, such as `head`, has closed it; what is left cannot be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:

@@ -29,7 +29,7 @@ Format = Literal["csv", "parquet"]
 PART = 10_000
 
 _LOCK = ".lock"
-_NAME = re.compile(r"part-(\d{5,})\.(csv|parquet)")
+_NAME = re.compile(r"part-[0-9]{5,}\.(csv|parquet)")
 
 
 class TranscriptError(ValueError):
@@ -67,16 +67,10 @@ class Row:
         """Return the row of an image, with its reading or an error."""
         if not isinstance(result, Reading):
             return cls(entry.source, entry.entry, error=str(result))
-        return cls(
-            entry.source,
-            entry.entry,
-            result.text,
-            round(result.confidence, 4),
-            result.verdict,
-            tuple(Candidate(c.text, round(c.probability, 4)) for c in result.candidates),
-            None if result.absent is None else round(result.absent, 4),
-            result.notes,
-        )
+        read = (result.text, round(result.confidence, 4), result.verdict)
+        candidates = tuple(Candidate(c.text, round(c.probability, 4)) for c in result.candidates)
+        absent = None if result.absent is None else round(result.absent, 4)
+        return cls(entry.source, entry.entry, *read, candidates, absent, result.notes)
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -128,9 +122,9 @@ class Transcript:
             parts = find_parts(folder)
             self._open(parts, {"format": format} | dict(facts), resume)
         except BaseException:
-            self._unlock()
+            self._lock.close()
             raise
-        self._number = 1 + max((_number(file) for file in parts), default=-1)
+        self._number = 1 + _number(parts[-1]) if parts else 0
         self.before = len(self.seen)
 
     def __enter__(self) -> Self:
@@ -140,7 +134,7 @@ class Transcript:
         try:
             self.flush()
         finally:
-            self._unlock()
+            self._lock.close()
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add rows; write each part when it is full."""
@@ -164,10 +158,8 @@ class Transcript:
         for file in self._folder.glob(".part-*"):
             file.unlink()  # temporary file of a killed run
         if parts and not resume:
-            raise TranscriptError(
-                f"{self._folder.name!r} holds {len(parts)} part files already; go on with them by "
-                "--resume, or name another folder."
-            )
+            found = f"{self._folder.name!r} holds {len(parts)} part files already"
+            raise TranscriptError(f"{found}; go on with them by --resume, or name another folder.")
         note = self._folder / OUTPUT
         if parts and note.is_file():
             _compare(self._folder.name, note, facts)
@@ -175,10 +167,6 @@ class Transcript:
             for source, entry in _keys(file):
                 self.seen.add(source, entry)
         write_text(note, json.dumps(facts, indent=2) + "\n")
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
 
 
 def find_parts(folder: Path) -> list[Path]:
@@ -202,9 +190,8 @@ def _damage_named(file: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, LookupError, TypeError, ValueError, csv.Error) as error:
-        raise TranscriptError(
-            f"{file.name} is damaged ({error}); remove it, and --resume reads its pictures again."
-        ) from error
+        remedy = "remove it, and --resume reads its pictures again"
+        raise TranscriptError(f"{file.name} is damaged ({error}); {remedy}.") from error
 
 
 # === CSV ===
@@ -229,9 +216,7 @@ def _csv_rows(file: Path) -> Iterator[Row]:
     for cells in _csv_cells(file):
         source, entry, text, confidence, verdict, candidates, absent, notes, error = cells
         yield Row(
-            source,
-            entry,
-            None if error else text,
+            *(source, entry, None if error else text),
             float(confidence) if confidence else None,
             verdict or None,
             tuple(Candidate(**c) for c in json.loads(candidates)),
@@ -310,22 +295,19 @@ def _keys(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def _number(file: Path) -> int:
-    match = _NAME.fullmatch(file.name)
-    return int(match[1]) if match else -1
+    return int(file.stem.removeprefix("part-"))
 
 
-def _lock(folder: Path) -> IO[bytes] | None:
-    """Return a file that is locked until it is closed or this process ends."""
-    if sys.platform == "win32":
-        return None
+def _lock(folder: Path) -> IO[bytes]:
+    """Return a file that is locked, except on Windows, until it is closed or this process ends."""
     file = (folder / _LOCK).open("wb")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise TranscriptError(
-            f"Another run writes into {folder.name!r}; wait for it, or name another folder."
-        ) from None
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            remedy = "wait for it, or name another folder"
+            raise TranscriptError(f"Another run writes into {folder.name!r}; {remedy}.") from None
     return file
 
 
@@ -337,7 +319,5 @@ def _compare(name: str, note: Path, facts: dict[str, Any]) -> None:
         raise TranscriptError(f"{name}/{OUTPUT} is damaged: {error}") from error
     if other:
         differences = ", ".join(f"{key} {before.get(key)} instead of {facts[key]}" for key in other)
-        raise TranscriptError(
-            f"The rows in {name!r} were made with another {' and '.join(other)} ({differences}); "
-            "name another folder, or go on as it was begun."
-        )
+        made = f"The rows in {name!r} were made with another {' and '.join(other)} ({differences})"
+        raise TranscriptError(f"{made}; name another folder, or use the settings of the first run.")

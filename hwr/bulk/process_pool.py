@@ -71,17 +71,15 @@ class _Unit:
 def _run(
     crew: list[_Worker], listed: Iterator[Sequence[Entry]], make: MakeReader
 ) -> Iterator[list[Row]]:
+    waiting = map(_Unit, listed)
     again: deque[_Unit] = deque()
-    more, deaths = True, 0
+    deaths = 0
     while True:
         for worker in crew:
-            if worker.unit is None and (again or more):
-                if again:
-                    worker.give(again.popleft())
-                elif (entries := next(listed, None)) is not None:
-                    worker.give(_Unit(entries))
-                else:
-                    more = False
+            if worker.unit is None:
+                unit = again.popleft() if again else next(waiting, None)
+                if unit is not None:
+                    worker.give(unit)
         busy = {worker.connection: worker for worker in crew if worker.unit is not None}
         if not busy:
             return

@@ -64,8 +64,7 @@ def read_on_cluster(
     nodes; the packages that reading requires must be installed there.
 
     Args:
-        address: of the cluster; by default $RAY_ADDRESS, else a cluster of this machine, which
-            is started if there is none.
+        address: by default $RAY_ADDRESS, else a cluster of this machine, started if there is none.
         workers: actors of one core each; by default one for each core of the cluster.
 
     Raises:
@@ -77,8 +76,7 @@ def read_on_cluster(
         count = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
-        # A row of the dataset is a unit, and a block is one row: larger blocks would be collected
-        # first, and go to one actor.
+        # A block is one row, that is one unit: larger blocks would be collected for one actor.
         context.target_max_block_size = 1
         listed = tuple(str(Path.cwd() / source) for source in sources)  # a pattern stays one
         units = ray.data.from_items([0]).map_batches(
@@ -108,7 +106,7 @@ def read_on_cluster(
 def _list_units(
     _: Batch, sources: Sequence[str], column: str | None, seen: list[Any], workers: int
 ) -> Iterator[Batch]:
-    """Yield units of entries; Ray starts it anew if the process dies."""
+    """Yield units of entries; Ray restarts it if the process dies."""
     met: Seen = ray.get(seen[0])
     for unit in group(list_entries(sources, column, met.add), workers):
         yield {"unit": [pickle.dumps(unit)]}
@@ -142,7 +140,7 @@ def _kit(model: Path) -> Iterator[Path]:
 
 @contextmanager
 def _connected(address: str | None, kit: Path) -> Iterator[None]:
-    asked = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address,
@@ -157,7 +155,7 @@ def _connected(address: str | None, kit: Path) -> Iterator[None]:
         raise RayError(f"The Ray cluster {name} cannot be used: {problem}") from error
     if threading.current_thread() is threading.main_thread():
         # Ray's handler of SIGTERM ends the process at once and loses pending rows.
-        signal.signal(signal.SIGTERM, asked)
+        signal.signal(signal.SIGTERM, handler)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         # Ray prints messages on lost processes; stdout is for the result.

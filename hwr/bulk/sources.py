@@ -293,9 +293,9 @@ def _picture_column(path: str, column: str | None) -> tuple[str, bool]:
     if column is None and len(found) == 1:
         column = next(iter(found))
     if column not in found:
-        asked = "one column" if column is None else f"a column {column!r}"
+        needed = "one column" if column is None else f"a column {column!r}"
         raise SourceError(
-            f"{os.path.basename(path)} needs {asked} of encoded pictures (binary, or a struct "
+            f"{os.path.basename(path)} needs {needed} of encoded pictures (binary, or a struct "
             f"with bytes); name it with --column. It has {', '.join(found) or 'none'}."
         )
     return column, found[column]

@@ -55,12 +55,7 @@ class BulkReader:
 
     @classmethod
     def load(cls, settings: Settings) -> BulkReader:
-        """Return a reader with a new recognizer.
-
-        Raises:
-            hwr.network.model_folder.ModelFolderError: the model folder cannot be used.
-            Exception: see `BulkReader`.
-        """
+        """Return a reader with a new recognizer; `BulkReader` and `Recognizer.load` raise."""
         return cls(Recognizer.load(settings.model, engine=settings.engine), settings)
 
     def __call__(self, entries: Sequence[Entry]) -> list[Row]:

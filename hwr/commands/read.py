@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hwr.commands import options
 from hwr.defaults import default_data, default_model
-
-if TYPE_CHECKING:
-    from hwr.recognizer import Recognizer
 
 
 def add(commands: Any) -> None:
@@ -35,6 +33,9 @@ def add(commands: Any) -> None:
 
 def read(args: argparse.Namespace) -> int:
     """Read files; one line or JSON object each."""
+    from PIL import Image
+
+    from hwr.atomic_file import replacing
     from hwr.bulk.part_files import Row
     from hwr.bulk.sources import Entry
     from hwr.data.dataset import open_dataset
@@ -54,8 +55,13 @@ def read(args: argparse.Namespace) -> int:
         "language_model": args.language_model,
         "tta": args.tta,
     }
+    if args.figure and len(files) != 1:
+        raise ValueError(f"--figure draws one reading; give one picture. Received: {len(files)}")
     if args.figure:
-        _draw(recognizer, files, args.figure, settings)
+        with suppress(ImageError):  # which is reported with the readings
+            figure = Image.fromarray(recognizer.read(files[0], **settings).draw())
+            with replacing(args.figure) as stream:
+                figure.save(stream, "PNG")
     rows: list[dict[str, Any]] = []
     for file, result in zip(files, recognizer.read_many(files, **settings), strict=True):
         if isinstance(result, ImageError):
@@ -73,20 +79,3 @@ def read(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
     return 2 if any(row["error"] for row in rows) else 0
-
-
-def _draw(recognizer: Recognizer, files: list[str], out: Path, settings: dict[str, Any]) -> None:
-    """Draw the reading of the one file into a PNG file, atomically."""
-    from PIL import Image
-
-    from hwr.atomic_file import replacing
-    from hwr.image import ImageError
-
-    if len(files) != 1:
-        raise ValueError(f"--figure draws one reading; give one picture. Received: {len(files)}")
-    try:
-        figure = recognizer.read(files[0], **settings).draw()
-    except ImageError:
-        return  # reported with the readings
-    with replacing(out) as stream:
-        Image.fromarray(figure).save(stream, "PNG")

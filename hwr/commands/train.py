@@ -121,20 +121,19 @@ def add(commands: Any) -> None:
     parser.set_defaults(command=train, parser=parser)
 
 
-def checked(args: argparse.Namespace) -> argparse.Namespace:
-    """Return arguments that fit together; others end the program with a message."""
+def _check(args: argparse.Namespace) -> None:
+    """End the program where arguments do not fit together; add the default length."""
     parser: argparse.ArgumentParser = args.parser
     if not args.data and not args.synthetic and not args.letters:
         parser.error("nothing to train on: give --data DIR, --synthetic, --letters, or several")
     if args.names and not args.synthetic and not args.letters:
-        parser.error("--names says what to draw: give --synthetic or --letters, too")
+        parser.error("--names has no effect alone: give --synthetic or --letters, too")
     if args.fonts and not args.synthetic:
-        parser.error("--fonts says what to draw with: give --synthetic, too")
+        parser.error("--fonts has no effect alone: give --synthetic, too")
     if (args.hosts is None) != (args.process is None):
         parser.error("--hosts and --process go together")
     if args.minutes is None and args.epochs is None and args.samples is None:
         args.minutes = 60.0
-    return args
 
 
 def train(args: argparse.Namespace) -> int:
@@ -142,7 +141,8 @@ def train(args: argparse.Namespace) -> int:
 
     A process of several (--hosts) that fails ends without JAX, which waits for the others.
     """
-    if not checked(args).hosts:
+    _check(args)
+    if not args.hosts:
         return _train(args)
     try:
         code = _train(args)

@@ -110,9 +110,8 @@ def _on_cluster(args: argparse.Namespace, settings: Any) -> ReadAll:
 
 def _print_summary(done: Progress, out: Path, as_json: bool) -> None:
     if as_json:
-        summary = {key: getattr(done, key) for key in ("read", "failed", "before")}
-        summary |= {"seconds": round(done.seconds, 1), "out": str(out)}
-        print(json.dumps(summary, indent=2))
+        counts = {"read": done.read, "failed": done.failed, "before": done.before}
+        print(json.dumps(counts | {"seconds": round(done.seconds, 1), "out": str(out)}, indent=2))
         return
     earlier = f", {done.before:,} rows were there before" if done.before else ""
     print(

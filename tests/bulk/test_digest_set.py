@@ -18,7 +18,7 @@ def test_each_picture_is_new_once(recent: int, monkeypatch: pytest.MonkeyPatch) 
     assert met.add("/scans/0.zip", "30")
 
 
-def test_source_and_entry_are_told_apart() -> None:
+def test_source_and_entry_are_distinguished() -> None:
     met = Seen()
     assert met.add("a", "bc")
     assert met.add("ab", "c")

@@ -144,8 +144,8 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tiny_model: Path, tmp_path: P
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    told = [line for line in done.stderr.splitlines() if line.startswith(str(tmp_path))]
-    assert [line.split(":")[0] for line in told] == [str(file) for file in files]
+    shown = [line for line in done.stderr.splitlines() if line.startswith(str(tmp_path))]
+    assert [line.split(":")[0] for line in shown] == [str(file) for file in files]
     assert "Traceback" not in done.stderr
     assert sorted(tmp_path.iterdir()) == before
 
@@ -209,13 +209,13 @@ def test_evaluate_writes_a_report_and_records_it(
     command = ["evaluate", "--data", str(data), "--model", str(model), "--empty", "2"]
     command += ["--known", str(tmp_path / "known.txt"), "--report", str(tmp_path / "report")]
     assert main([*command, "--record", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    shown = json.loads(capsys.readouterr().out)
     written = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert {k: v for k, v in written.items() if k != "errors"} == told
+    assert {k: v for k, v in written.items() if k != "errors"} == shown
     assert written["empty_fields"]["sketchpad"]["n"] == 2
     metrics = json.loads((model / "metrics.json").read_text())
-    assert metrics["evaluation"]["d"]["n"] == told["n"]
-    assert metrics["empty_fields"] == told["empty_fields"]
+    assert metrics["evaluation"]["d"]["n"] == shown["n"]
+    assert metrics["empty_fields"] == shown["empty_fields"]
     assert (tmp_path / "report" / "report.html").stat().st_size > 5000
     (tmp_path / "file").write_text("mine")
     assert main(["evaluate", "--model", str(model), "--report", str(tmp_path / "file")]) == 2
