@@ -1,4 +1,4 @@
-"""The form field: a name in the cut of a school form, with what else gets into such a cut."""
+"""The form field: a name in a field cut from a school form, with its surroundings."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ def draw_field(
 ) -> Grey:
     """The name in a field cut from a school form, (H, W) uint8 on white.
 
-    One of three layouts, 284, 324 or 388 pixels wide and 20-70 high, with what else gets into the
-    cut: printed prompts, the rest of the lines above and below by the same writer, a stamped time,
-    frame lines and specks.
+    One of three layouts, 284, 324 or 388 pixels wide and 18-70 high, with printed prompts, parts of
+    the lines above and below by the same writer, a stamped time, frame lines and specks.
     """
     layout = (_field_plain, _field_boxed, _field_labelled)[pick(rng, 0.28, 0.4, 0.32)]
     picture = scan(layout(text, writer, rng, font), rng)
@@ -63,7 +62,7 @@ class _Line:
 
 
 def _line(writer: Writer, rng: np.random.Generator, cap: float, pitch: float) -> _Line:
-    """A line of boxes, which nine writers in ten respect (their edges do not show in a scan)."""
+    """A line of boxes, used by nine writers in ten; scans do not show the edges of the boxes."""
     size = within(cap * rng.lognormal(0, 0.14), 8, 1.5 * cap)
     # Forms are filled with a ballpoint and scanned at low resolution: lines of 1.2 to 2 pixels.
     writer = replace(writer, thickness=writer.thickness * 0.75)
@@ -159,10 +158,9 @@ def _field_labelled(text: str, writer: Writer, rng: np.random.Generator, font: P
 def _stamp(page: Grey, rng: np.random.Generator) -> None:
     """A printed time that runs up the left edge, partly out of the picture."""
     minute, second = int(rng.integers(60)), int(rng.integers(6))
-    cover, _ = _printed(f":{minute:02d}:{second}", 9.0, True)
-    upright = np.rot90(cover)
+    upright = np.rot90(_printed(f":{minute:02d}:{second}", 9.0, True)[0])
     shift = int(rng.integers(-upright.shape[0] // 2, page.shape[0]))
-    place(page, np.ascontiguousarray(upright), int(rng.integers(-7, 5)), shift)
+    place(page, upright, int(rng.integers(-7, 5)), shift)
 
 
 @lru_cache(maxsize=512)

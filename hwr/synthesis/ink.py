@@ -1,4 +1,4 @@
-"""Ink: a text as the pen of a writer, or a font, leaves it, and how a scanner sees it."""
+"""Ink: a text drawn by the pen of a writer or in a font, and scanned."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHIFT: Final = 4  # fractional bits of the coordinates handed to OpenCV
 
 @dataclass(frozen=True)
 class Ink:
-    """Coverage (h, w) uint8, 255 where the pen went; `x`, `y`: start of the name's baseline."""
+    """Coverage (h, w) uint8, 255 under the pen; `x`, `y`: start of the name's baseline."""
 
     cover: Grey
     x: float
@@ -44,9 +44,7 @@ def _pen_line(
     press *= np.where(falling, 1 + 0.2 * writer.pressure, 1)
     levels = np.maximum(1, np.rint(thickness * press.clip(0.45, 1.8))).astype(np.int32)
     margin = int(thickness * 1.8) // 2 + detail + 1
-    low = (
-        np.floor(points.min(axis=0) * scale / detail) * detail - margin // detail * detail - detail
-    )
+    low = (np.floor(points.min(axis=0) * scale / detail) - margin // detail - 1) * detail
     size = np.ceil(points.max(axis=0) * scale) + margin + detail - low
     width, height = (int(n) // detail + 1 for n in size)
     canvas = np.zeros((height * detail, width * detail), np.uint8)
@@ -77,7 +75,7 @@ def _typed_line(
     cap: float,
     pitch: float | None,
 ) -> Ink:
-    """The text in a font, sheared and bent a little so that no letter comes out the same twice."""
+    """The text in a font, sheared and bent a little, so that equal letters differ."""
     if pitch is None:
         line, base = fonts.render_text(text, font, cap)
     else:
@@ -131,7 +129,7 @@ def write(
         writer = replace(writer, thickness=min(writer.thickness * 0.85, 0.22 * writer.x_height))
     strokes = trace_name(text, writer, rng, pitch=boxes)
     if strokes:
-        length = float(np.concatenate(strokes)[:, 0].max()) * cap
+        length = cap * max(float(stroke[:, 0].max()) for stroke in strokes)
         if length > room:
             squeeze = max(0.78, room / length)
             strokes = [s * np.array([squeeze, 1], np.float32) for s in strokes]
@@ -155,7 +153,7 @@ def _texture(cover: Grey, writer: Writer, rng: np.random.Generator) -> Grey:
 
 
 def place(page: Grey, cover: Grey, x: int, y: int) -> None:
-    """Lay ink on ink coverage `page` with its corner at (x, y), whatever hangs over being lost."""
+    """Add ink to the ink coverage `page` with its corner at (x, y), clipped to the page."""
     h, w = cover.shape
     top, left = max(0, y), max(0, x)
     bottom, right = min(page.shape[0], y + h), min(page.shape[1], x + w)
@@ -165,9 +163,7 @@ def place(page: Grey, cover: Grey, x: int, y: int) -> None:
 
 
 def jpeg(picture: Grey, quality: int) -> Grey:
-    ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not ok:
-        raise RuntimeError("OpenCV could not encode a JPEG")
+    data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 

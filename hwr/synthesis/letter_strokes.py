@@ -61,13 +61,13 @@ class Glyph:
     points: (k, 2) float32 control points in cap heights, x to the right from the leftmost, y up.
     basis: (n, k) float32; `basis @ points` are the n points along the strokes, `STEP` apart.
     ends: index after the last traced point of each stroke, ascending, the last being n.
-    size: (left, bottom, right, top) of the control points in cap heights.
+    top: height of the highest control point in cap heights.
     """
 
     points: Singles
     basis: Singles
     ends: tuple[int, ...]
-    size: tuple[float, float, float, float]
+    top: float
 
 
 def _spline(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -130,21 +130,18 @@ def parse(text: str) -> Glyph:
         strokes.append(points)
         bases.append(basis)
     points = np.vstack(strokes)
-    left, right = points[:, 0].min(), points[:, 0].max()
-    points = points - [left, 0]
-    basis = np.zeros((sum(len(b) for b in bases), len(points)))
-    row = column = 0
-    ends = []
-    for block in bases:
-        basis[row : row + block.shape[0], column : column + block.shape[1]] = block
-        row, column = row + block.shape[0], column + block.shape[1]
-        ends.append(row)
-    bottom, top = points[:, 1].min(), points[:, 1].max()
+    points[:, 0] -= points[:, 0].min()
+    ends = np.cumsum([len(block) for block in bases])
+    basis = np.zeros((ends[-1], len(points)))
+    column = 0
+    for end, block in zip(ends, bases, strict=True):
+        basis[end - len(block) : end, column : column + block.shape[1]] = block
+        column += block.shape[1]
     return Glyph(
         points=points.astype(np.float32),
         basis=basis.astype(np.float32),
-        ends=tuple(ends),
-        size=(0.0, float(bottom), float(right - left), float(top)),
+        ends=tuple(ends.tolist()),
+        top=float(points[:, 1].max()),
     )
 
 

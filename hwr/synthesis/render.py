@@ -1,4 +1,4 @@
-"""Synthesis: pictures of names that the package draws itself, as if by hand."""
+"""Synthesis: pictures of names that the package draws itself."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from hwr.arrays import Grey
 from hwr.synthesis import fonts as typefaces
 from hwr.synthesis.form_field import draw_field
 from hwr.synthesis.ink import SHIFT, Ink, jpeg, scan, write
-from hwr.synthesis.letter_strokes import Variants
 from hwr.synthesis.writer import Writer, check_text, has_small, trace_name
 
 Renderer = Callable[..., Grey]
 
-PAPER: Final = 255
+PAD_HEIGHT, PAD_WIDTH = 200, 800
 
 
 def draw_name(
@@ -46,35 +45,29 @@ def draw_name(
 
 
 def draw_pad(
-    text: str,
-    writer: Writer,
-    rng: np.random.Generator,
-    *,
-    width: int = 800,
-    height: int = 200,
-    pen: int | None = None,
+    text: str, writer: Writer, rng: np.random.Generator, *, pen: int | None = None
 ) -> Grey:
-    """The name as a sketchpad gives it, (height, width) uint8: black brush strokes on white.
+    """The name on a sketchpad, (200, 800) uint8: black brush strokes on white.
 
-    pen: thickness of the brush in pixels, 2..20; random where None.
+    pen: thickness of the brush in pixels, 1..50; random in 2..20 where None.
     """
     size = int(rng.integers(2, 21)) if pen is None else pen
-    if not 1 <= size <= min(width, height) // 4:
+    if not 1 <= size <= PAD_HEIGHT // 4:
         raise ValueError(f"the brush has 1 pixel to a quarter of the pad. Received: {size}")
-    page = np.full((height, width), PAPER, np.uint8)
+    page = np.full((PAD_HEIGHT, PAD_WIDTH), 255, np.uint8)
     strokes = trace_name(text, writer, rng)
     if not strokes:
         return page
-    # A mouse reports a position now and then: straight steps between some of the points.
+    # A mouse reports few positions, with straight lines between them.
     every = int(rng.integers(1, 4))
     strokes = [np.concatenate([s[:-1:every], s[-1:]]) for s in strokes]
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
     extent = np.maximum(high - low, 0.05)
-    room = np.array([width, height]) - size - 8
+    room = np.array([PAD_WIDTH, PAD_HEIGHT]) - size - 8
     largest = float((room / extent).min())
     # As large as people write on a pad, but letters stay open under the brush.
-    wanted = max(height * rng.uniform(0.28, 0.75), size * (9 if has_small(text) else 5.5))
+    wanted = max(PAD_HEIGHT * rng.uniform(0.28, 0.75), size * (9 if has_small(text) else 5.5))
     scale = min(largest, wanted)
     free = room - extent * scale
     share = np.array([rng.beta(1, 1.6), rng.beta(2, 2)])
@@ -135,14 +128,13 @@ def draw_photo(
 def draw_nothing(writer: Writer, rng: np.random.Generator, *, kind: str = "field") -> Grey:
     """A picture of the renderer `kind` without a name, (H, W) uint8.
 
-    What else gets into such pictures is there: on a form the prompts and the rests of other lines,
-    on photographed paper its ruling, and alone on a white page, as a pad or a tight cut gives it,
-    now and then a speck, a dot where a pen rested, or a ruled line.
+    A form has prompts and parts of other lines, photographed paper its ruling; a white page, of a
+    pad or a tight cut, sometimes specks, dots of a resting pen, or a ruled line.
     """
     if kind in ("field", "photo"):
         return RENDERERS[kind]("", writer, rng)
-    height = 200 if kind == "pad" else int(rng.integers(28, 97))
-    width = 800 if kind == "pad" else round(height * rng.uniform(1.5, 8))
+    height = PAD_HEIGHT if kind == "pad" else int(rng.integers(28, 97))
+    width = PAD_WIDTH if kind == "pad" else round(height * rng.uniform(1.5, 8))
     page = np.zeros((height, width), np.uint8)
     marks = rng.random()
     if marks < 0.4:
@@ -174,7 +166,6 @@ def draw(
     text: str,
     rng: np.random.Generator,
     *,
-    variants: Variants = "train",
     fonts: Sequence[Path] = (),
     shares: Mapping[str, float] | None = None,
 ) -> Grey:
@@ -183,7 +174,7 @@ def draw(
     An empty text gives a picture without a name, see `draw_nothing`.
     shares: relative frequency of "field", "name", "photo" and "pad"; where None SHARES, and of
         pictures without a name NOTHING_SHARES.
-    fonts: files of which one is used now and then instead of strokes, if it has all the characters.
+    fonts: files of which one is sometimes used instead of strokes, if it has all the characters.
     """
     if shares is None:
         shares = SHARES if text.strip() else NOTHING_SHARES
@@ -191,7 +182,7 @@ def draw(
     if unknown or not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
         raise ValueError(f"shares are weights of {sorted(RENDERERS)}. Received: {dict(shares)!r}")
     check_text(text)
-    writer = Writer.sample(rng, variants)
+    writer = Writer.sample(rng)
     names = list(shares)
     weights = np.array([shares[name] for name in names], dtype=np.float64)
     kind = names[int(rng.choice(len(names), p=weights / weights.sum()))]

@@ -50,18 +50,14 @@ def write_samples(
             split = name.lower()
             pictures = scratch / f"{split}_v2" / split
             pictures.mkdir(parents=True)
-            rows = []
+            rows = [("FILENAME", "IDENTITY")]
             for index in range(1, pictures_wanted + 1):
                 label, picture = _sample(index, rng, names)
                 file = f"{name}_{index:0{digits}d}.jpg"
-                ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
-                if not ok:
-                    raise RuntimeError("OpenCV could not encode a JPEG")
+                data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
                 (pictures / file).write_bytes(data.tobytes())
                 rows.append((file, label))
-            _write_table(
-                scratch / f"written_name_{split}_v2.csv", [("FILENAME", "IDENTITY"), *rows]
-            )
+            _write_table(scratch / f"written_name_{split}_v2.csv", rows)
 
 
 def write_pad_samples(
@@ -70,10 +66,9 @@ def write_pad_samples(
     """Write a test set of names drawn on a sketchpad with letter shapes never trained on.
 
     `labels.csv` (FILENAME, IDENTITY, SPLIT, PEN, CASE) and pictures such as
-    `images/PAD_00001.png`, 800 x 200, all of the test split, so that nobody trains on them by
-    mistake. The writers use the held-out skeletons alone; half of the names are in capitals, half
-    capitalised; brushes are 2 to 20 pixels thick, thin ones as often as thick ones on a
-    logarithmic scale. The same arguments give the same bytes.
+    `images/PAD_00001.png`, 800 x 200, all of the test split. The writers use the held-out skeletons
+    alone; half of the names are in capitals, half capitalised; brushes are 2 to 20 pixels thick,
+    uniform on a logarithmic scale. The same arguments give the same bytes.
 
     Raises:
         FileExistsError: the folder exists and holds anything.
@@ -91,9 +86,7 @@ def write_pad_samples(
             writer = replace(Writer.sample(rng, "heldout"), case=case)
             text = writer.apply_case(compose_name(rng, names), rng)
             pen = round(math.exp(rng.uniform(*np.log(PENS))))
-            ok, data = cv2.imencode(".png", draw_pad(text, writer, rng, pen=pen))
-            if not ok:
-                raise RuntimeError("OpenCV could not encode a PNG")
+            data = cv2.imencode(".png", draw_pad(text, writer, rng, pen=pen))[1]
             file = f"PAD_{index:05d}.png"
             (scratch / "images" / file).write_bytes(data.tobytes())
             rows.append((file, text, "test", str(pen), case))
@@ -107,7 +100,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _new_folder(folder: str | Path) -> AbstractContextManager[Path]:
-    """Give a folder to write into that becomes `folder` if all goes well, and else is removed."""
+    """Return a context with a temporary folder, which becomes `folder` unless it fails."""
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"samples go to a new or empty folder. Received: {str(folder)!r}")
@@ -120,7 +113,7 @@ def _write_table(file: Path, rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _sample(index: int, rng: np.random.Generator, names: Sequence[str]) -> tuple[str, Grey]:
-    """Label and picture of one sample; a few at fixed places hold no name that can be read."""
+    """Label and picture of one sample; three in 48 hold no name that can be read."""
     writer = Writer.sample(rng)
     if index % 48 == 7:
         return "EMPTY", draw_field("", writer, rng)

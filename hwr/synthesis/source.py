@@ -14,12 +14,12 @@ from hwr.preprocess import prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
 from hwr.synthesis.names import compose_name
 
-#: Drawings after which a synthetic source gives up: names that can never be drawn or fit.
+#: Drawings after which a synthetic source gives up.
 TRIES = 200
 
 
 class Renderer(Protocol):
-    """Something that draws a text as a picture, such as `hwr.synthesis.render.draw`."""
+    """A function that draws a text as a picture, such as `hwr.synthesis.render.draw`."""
 
     def __call__(self, text: str, rng: np.random.Generator) -> Grey: ...
 
@@ -30,13 +30,12 @@ class SyntheticSource:
 
     Attributes:
         names: what to draw.
-        render: how; it is given a name, or "" for a picture into which nobody wrote one.
+        render: draws a name, or "" as a picture without a name.
         spec: of the network.
-        empty: the share of pictures without a name, labelled "". Only those count in which
-            the preprocessing finds ink (prompts, ruling, specks): white paper never gets to the
-            network.
-        composed: whether names are also put together (`hwr.synthesis.names.compose_name`). Lists
-            hold few apostrophes, and a network that hardly sees one does not read it.
+        empty: the share of pictures without a name, labelled "". They contain ink (prompts,
+            ruling, specks), as blank paper never gets to the network.
+        composed: whether names are also combined (`hwr.synthesis.names.compose_name`): lists hold
+            too few apostrophes for a network to learn to read them.
     """
 
     names: Sequence[str]
@@ -52,7 +51,7 @@ class SyntheticSource:
             prepared = prepare(self.render(name, rng), self.spec)
             text = fold(name)
             needed = frames_needed(self.spec.alphabet.encode(text))
-            # Ink too faint to see, or squeezed too much to emit, teaches nothing.
+            # No ink is found, or the picture has too few time steps for its text.
             if not prepared.blank and needed <= prepared.image.shape[1] // COLUMNS_PER_STEP:
                 return prepared.image, text
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The writer: one person's look, and the pen strokes in which that writer writes a name."""
+"""The writer: the style of one person, and the pen strokes of a name in that style."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ Pen = Literal["ballpoint", "felt", "pencil"]
 Case = Literal["capitals", "dotted", "capitalised", "lower"]
 
 DOTTED: Final = frozenset("ij")
+CEDILLA: Final = "\N{COMBINING CEDILLA}"
 
 
 # === Writer ===
@@ -26,7 +27,7 @@ DOTTED: Final = frozenset("ij")
 
 @dataclass(frozen=True)
 class Writer:
-    """One writer's look. Lengths are in cap heights unless said otherwise.
+    """The style of one writer. Lengths are in cap heights unless said otherwise.
 
     seed: which variant of each letter, and how this writer bends it.
     variants: the skeletons this writer may use.
@@ -118,12 +119,10 @@ class Writer:
         if self.case == "dotted":
             often = rng.uniform(0.5, 1)
             return "".join("i" if c == "I" and rng.random() < often else c for c in upper)
-        starts = [
-            i == 0 or text[i - 1] in " -'\N{RIGHT SINGLE QUOTATION MARK}" for i in range(len(text))
-        ]
+        before = " " + text
         return "".join(
-            u if start else _one(c, c.lower())
-            for u, c, start in zip(upper, text, starts, strict=True)
+            u if b in " -'\N{RIGHT SINGLE QUOTATION MARK}" else _one(c, c.lower())
+            for u, c, b in zip(upper, text, before, strict=False)
         )
 
     def skeletons(
@@ -138,7 +137,7 @@ class Writer:
         allowed = choose(table[letter], self.variants)
         if plain and letter in "IJ":
             allowed = allowed[:2]
-        # The usual shapes stand first in the tables, and are the usual ones here too.
+        # The usual shapes are first in the tables, and the most frequent here.
         share = zlib.crc32(f"{self.seed} {letter} {joined}".encode()) / 2**32
         first = int(len(allowed) * share**1.3)
         return allowed[first:] + allowed[:first]
@@ -200,10 +199,6 @@ class _Part:
     box: int  # number of the character in the text
 
 
-def _without_dot(glyph: Glyph, skeleton: str) -> Glyph:
-    return parse(skeleton.rsplit("|", 1)[0]) if len(glyph.ends) > 1 else glyph
-
-
 def _parts(text: str, writer: Writer, rng: np.random.Generator, *, joined: bool) -> list[_Part]:
     """Letters and accents of a text, in writing order."""
     parts: list[_Part] = []
@@ -223,10 +218,9 @@ def _parts(text: str, writer: Writer, rng: np.random.Generator, *, joined: bool)
         options = writer.skeletons(base, joined=linked, plain=bool(marks))
         # A writer mostly repeats a shape, and now and then takes another.
         skeleton = options[int(odd * 100) % len(options)] if odd < 0.12 else options[0]
+        if base in DOTTED and marks.strip(CEDILLA) and "|" in skeleton:
+            skeleton = skeleton.rsplit("|", 1)[0]  # an accent takes the place of the dot
         glyph = parse(skeleton)
-        above = [mark for mark in marks if mark != "\N{COMBINING CEDILLA}"]
-        if above and base in DOTTED:
-            glyph = _without_dot(glyph, skeleton)
         join = linked and previous and link < 0.15 + 0.85 * writer.connected
         if parts:
             if join:
@@ -238,11 +232,10 @@ def _parts(text: str, writer: Writer, rng: np.random.Generator, *, joined: bool)
         host = len(parts)
         parts.append(_Part(glyph, small, host, 0.0, gap, join, box))
         gap, previous = 0.0, linked
-        _, _, _, top = glyph.size
         for mark in marks:
             shapes = tables.marks[mark]
             shape = parse(shapes[zlib.crc32(f"{writer.seed} {mark}".encode()) % len(shapes)])
-            lift = 0.0 if mark == "\N{COMBINING CEDILLA}" else top + 0.06 + 0.1 * high
+            lift = 0.0 if mark == CEDILLA else glyph.top + 0.06 + 0.1 * high
             parts.append(_Part(shape, small, host, lift, 0.0, False, box))
     return parts
 
@@ -308,7 +301,7 @@ def trace_name(
     hosts = np.array([p.host for p in parts])
     scale = 1 + writer.size_jitter * rng.standard_normal((len(parts), 2)).clip(-2.5, 2.5)
     scale = scale[hosts].astype(np.float32)
-    # Whoever writes small letters tall writes them wide too.
+    # Tall small letters are wide, too.
     wide = writer.width * np.where([p.small for p in parts], (2 * x_height) ** 0.6, 1)
     scale[:, 0] *= wide.astype(np.float32)
     angle = (writer.turn * rng.standard_normal(len(parts))).astype(np.float32)[hosts]
@@ -331,7 +324,7 @@ def trace_name(
             else:
                 cursor += part.gap
             x[i] = cursor - left[i]
-            # Letters overhang each other by their slant; it is no room between them.
+            # Letters overlap each other by their slant.
             cursor += float(right[i] - left[i]) - abs(writer.slant) * 0.3
             cursor = max(cursor, float(x[i] + left[i]) + 0.02)
         else:
@@ -358,12 +351,12 @@ def trace_name(
 def _round_corners(
     points: Singles, keep: NDArray[np.bool_], small: NDArray[np.bool_], haste: float
 ) -> Singles:
-    """Strokes with their corners washed out, all but the points to keep; (n, 2), (n,), (n,)."""
+    """Strokes with rounded corners, except at the points to keep; (n, 2), (n,), (n,)."""
     turns = round(4 * haste)
     for turn in range(turns):
         middle = points.copy()
         middle[1:-1] = points[:-2] / 4 + points[1:-1] / 2 + points[2:] / 4
-        # Small letters stand half as long: their bowls would close.
+        # Small letters are smoothed half as often: their bowls would close.
         fixed = keep if turn < turns / 2 else keep | small
         points = np.where(fixed[:, None], points, middle)
     return points
