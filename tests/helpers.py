@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from hwr.cli import get_args
 from hwr.commands.serve import from_environment
+from hwr.image import ImageError
+from hwr.reading import Reading
 from hwr.recombination.letter_bank import LetterBank, collect, cut_letters
 from hwr.spec import Spec
 
@@ -88,6 +91,19 @@ def write_folder(folder: Path, rows: list[tuple[str, str]], writers: bool = Fals
         lines.append(f"{name},{text}" + (f",w{number % 20}" if writers else ""))
     (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+def one_by_one(read: Callable[..., Reading]) -> Callable[..., Iterator[Reading | ImageError]]:
+    """Return a `read_many` that reads each picture alone."""
+
+    def read_many(sources: Iterable[Any], **options: Any) -> Iterator[Reading | ImageError]:
+        for source in sources:
+            try:
+                yield read(source, **options)
+            except ImageError as error:
+                yield error
+
+    return read_many
 
 
 @contextmanager

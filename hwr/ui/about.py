@@ -19,28 +19,7 @@ _LIMITS = (
 )
 
 #: The accordion "How it works".
-HOW = """
-**From the picture to the network.** *grey*: colours are dropped and large pictures made smaller.
-*polarity*: light writing on a dark ground is inverted. *even background*: shadows are removed and
-paper becomes white. *band*: the line of writing is found; if it is hardly legible, other lines are
-tried. *ink crop*: empty margins are cut off. *scale*: all writing gets the same height. *pad*:
-white columns fill up the width. A step with nothing to do leaves the picture unchanged.
-
-**From the network to the name.** The network reads the picture in narrow steps from left to right.
-At each step it gives the probability of every letter and of *blank*: no new letter. The curves
-under the letters show these. Most steps are blank (grey); where a letter is recognised, usually at
-its beginning, there is a narrow peak, so peaks stand left of the middle of their letters. Equal
-letters side by side are merged, then the blanks are dropped, and the rest is the name; two L in a
-row need a blank between them. This is called connectionist temporal classification, CTC.
-
-**Test-time augmentation.** Images read with low confidence are read again, slightly changed:
-slanted to either side, smaller, higher and lower. The curves and the name then come from the mean
-of all six readings.
-
-**Two kinds of percentages.** The percentage of a letter comes from the ink alone. That of a name
-also takes into account what names look like, or the names you expect, and is calibrated: of all
-names with 80 %, about 80 in 100 are right.
-"""
+HOW = Path(__file__).with_name("how_it_works.md").read_text(encoding="utf-8")
 
 
 def about_model(folder: Path) -> str:

@@ -1,6 +1,6 @@
-"""The reader: a recognizer that is loaded while the page is already being served.
+"""A recognizer that loads while the page is already being served.
 
-It reads carefully: a person who waits for one name does not notice the time of a second look.
+It reads with test-time augmentation: a person who waits for one name does not notice the time.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from hwr.reading import Reading
 
 _log = logging.getLogger(__name__)
 
-#: Reads a picture; `lexicon` and `language_model`, as of `Recognizer.read`, only where a person
-#: set them.
+#: `Recognizer.read` and `read_many`, with `lexicon` and `language_model` where a person set them.
 Read = Callable[..., Reading]
 ReadMany = Callable[..., Iterator[Reading | ImageError]]
 
@@ -28,12 +27,10 @@ class Recognizes(Protocol):
     """What the reader needs of a recognizer."""
 
     @property
-    def read(self) -> Read:
-        """Read one picture, as `Recognizer.read`."""
+    def read(self) -> Read: ...
 
     @property
-    def read_many(self) -> ReadMany:
-        """Read many pictures, as `Recognizer.read_many`."""
+    def read_many(self) -> ReadMany: ...
 
 
 class Reader:
@@ -45,11 +42,11 @@ class Reader:
         threading.Thread(target=self._run, args=(load,), daemon=True, name="load-model").start()
 
     def __call__(self, source: Any, **options: Any) -> Reading:
-        """Read one picture, as `Recognizer.read`; what went wrong at loading is raised here."""
+        """Read one picture; raises the error of loading, if there was one."""
         return self._recognizer.result().read(source, tta=True, **options)
 
     def read_many(self, sources: Iterable[Any], **options: Any) -> Iterator[Reading | ImageError]:
-        """Read many pictures, as `Recognizer.read_many`."""
+        """Read many pictures; raises the error of loading, if there was one."""
         return self._recognizer.result().read_many(sources, tta=True, **options)
 
     def _run(self, load: Callable[[], Recognizes]) -> None:
@@ -64,24 +61,10 @@ class Reader:
             self._recognizer.set_result(recognizer)
 
 
-def one_by_one(read: Read) -> ReadMany:
-    """Return what reads many pictures by reading each alone."""
-
-    def read_many(sources: Iterable[Any], **options: Any) -> Iterator[Reading | ImageError]:
-        for source in sources:
-            try:
-                yield read(source, **options)
-            except ImageError as error:
-                yield error
-
-    return read_many
-
-
 def _warm_up_pictures() -> list[np.ndarray]:
     """Return pictures that become network inputs of two widths.
 
-    Keras traces the network for the first width, and once more, for any width, when it
-    meets the second; each trace takes about a second, which no visitor should wait for.
+    Keras traces the network for the first width and, for any width, at the second: a second each.
     """
     pictures = []
     for width in (80, 500):

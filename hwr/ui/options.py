@@ -1,4 +1,4 @@
-"""What a person expects to find: names that can occur, and whether to lean towards names."""
+"""Options of reading: the lexicon and the language model."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ LONGEST = 2_000_000
 
 _LANGUAGE_MODELS: dict[str, str | bool] = {"As the model says": "auto", "On": True, "Off": False}
 
-# Options of the reading that the present event is about. Tabs hand pictures to `read` and need
-# not know of them.
+# Options of the current event, so that the tabs need not pass them on.
 _options: ContextVar[dict[str, Any] | None] = ContextVar("options", default=None)
 
 
@@ -29,7 +28,6 @@ class Expected:
     """The accordion beside the inputs, shared by all tabs."""
 
     def __init__(self) -> None:
-        """Lay it out in the current Gradio context."""
         with gr.Accordion("Expected names", open=False, elem_id="expected"):
             self.lexicon = gr.Textbox(
                 label="Names that can occur, one per line",
@@ -54,20 +52,14 @@ class Expected:
                 elem_id="language-model",
             )
 
-            #: What happens when a file has filled the list.
+            self.inputs = [self.lexicon, self.language_model]
+            #: The events after which a picture is read again; not every key, since a half-typed
+            #: list is no lexicon.
+            self.changes = [self.lexicon.blur, self.lexicon.submit, self.language_model.input]
+            #: The event after which a file has filled the list.
             self.filled = self.file.upload(
                 _entries, self.file, self.lexicon, show_progress="hidden", api_visibility="private"
             )
-
-    @property
-    def inputs(self) -> list[Any]:
-        return [self.lexicon, self.language_model]
-
-    @property
-    def changes(self) -> list[Any]:
-        """The events after which a picture is to be read again."""
-        # Not at each key: a half-typed list is none.
-        return [self.lexicon.blur, self.lexicon.submit, self.language_model.input]
 
 
 def reads_as_expected(read: Read) -> Read:
@@ -84,27 +76,20 @@ def _entries(file: str) -> str:
     try:
         return "\n".join(read_name_file(file).names)
     except NameFileError as error:
-        # It quotes the list, and the page shows it as HTML.
+        # It quotes the file, and the page shows it as HTML.
         raise gr.Error(escape(str(error)), print_exception=False) from None
 
 
-def checked_lexicon(lexicon: Any) -> str:
-    """Return a list of names as a client sent it.
+def reading_options(lexicon: Any, language_model: str | None = None) -> dict[str, Any]:
+    """Return the options of `Recognizer.read` and `read_many` for what a client sent.
 
     Raises:
-        LexiconError: it is no text, or too long.
+        LexiconError: the lexicon is no text, or too long.
     """
     if lexicon is not None and not isinstance(lexicon, str):
         raise LexiconError("A lexicon is a text with one name per line.")
     if lexicon and len(lexicon) > LONGEST:
         raise LexiconError(f"A list may have {LONGEST:,} characters; give a shorter one.")
-    return lexicon or ""
-
-
-def reading_options(lexicon: str | None, language_model: str | None = None) -> dict[str, Any]:
-    """Return what `Recognizer.read` and `read_many` are told of `lexicon`, as typed, and
-    `language_model`.
-    """
     options: dict[str, Any] = {}
     if lexicon and lexicon.strip():
         options["lexicon"] = lexicon
@@ -115,8 +100,8 @@ def reading_options(lexicon: str | None, language_model: str | None = None) -> d
 
 
 @contextmanager
-def expecting(lexicon: str | None, language_model: str | None = None) -> Iterator[None]:
-    """Let readings of this thread expect the names of `lexicon`, as typed, and lean as told."""
+def expecting(lexicon: Any, language_model: str | None = None) -> Iterator[None]:
+    """Set the options of readings in this context; see `reading_options`."""
     token = _options.set(reading_options(lexicon, language_model))
     try:
         yield

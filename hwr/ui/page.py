@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,19 +13,12 @@ import gradio as gr
 from hwr.data.dataset import SPLITS, DatasetError
 from hwr.decoding.lexicon import LexiconError
 from hwr.image import ImageError
+from hwr.ui import api_types
 from hwr.ui.about import HOW
-from hwr.ui.api_types import (
-    ReadingRecord,
-    RowRecord,
-    SampleRecord,
-    reading_record,
-    row_record,
-    sample_record,
-)
-from hwr.ui.background_reader import Read, ReadMany, one_by_one
+from hwr.ui.background_reader import Read, ReadMany
 from hwr.ui.batch.rows import BatchError, find_pictures, read_batch
 from hwr.ui.batch.tab import Batch, uploaded_files
-from hwr.ui.options import Expected, checked_lexicon, expecting, reading_options, reads_as_expected
+from hwr.ui.options import Expected, expecting, reading_options, reads_as_expected
 from hwr.ui.panel import Panel
 from hwr.ui.server.client_alive import listener
 from hwr.ui.tabs.browse import Browse
@@ -33,12 +27,9 @@ from hwr.ui.tabs.model import ModelTab
 from hwr.ui.tabs.samples import Samples
 from hwr.ui.tabs.upload import Upload, uploaded
 
-#: One reading at a time: the network uses all cores anyway, and results arrive in the order
-#: in which they were asked for, so that an old one never lands on top of a newer one.
+#: Readings at a time: the network uses all cores anyway, and an older result never replaces a
+#: newer one.
 READERS = 1
-
-#: Characters of a client's value that a message quotes.
-LONGEST_QUOTE = 80
 
 #: Seconds between two cleanings of the upload folder, and the age of what is deleted.
 CLEANING = (600, 3600)
@@ -48,7 +39,7 @@ def build(
     read: Read,
     samples: Samples,
     *,
-    read_many: ReadMany | None = None,
+    read_many: ReadMany,
     examples: Sequence[Path] = (),
     model: Path | None = None,
     about: str = "",
@@ -58,12 +49,11 @@ def build(
     Args:
         read: turns a picture (path, bytes or array) into a reading, or raises ImageError.
         samples: the dataset of the Browse tab.
-        read_many: reads many pictures faster than one by one.
+        read_many: turns many pictures into readings or ImageErrors, in their order.
         examples: pictures offered on the Upload and Batch tabs.
-        model: folder of the model that the Model tab tells about; without it there is none.
+        model: folder of the model of the Model tab; without it there is no such tab.
         about: Markdown about the model.
     """
-    read_many = read_many or one_by_one(read)
     read = reads_as_expected(read)
     with gr.Blocks(
         title="Handwritten names", fill_width=True, delete_cache=CLEANING, analytics_enabled=False
@@ -112,7 +102,7 @@ def _add_endpoints(
 ) -> None:
     """Add /read, /read_sample and /read_batch to the page in the current Gradio context."""
 
-    def read_picture(picture: dict[str, Any] | None, lexicon: str = "") -> ReadingRecord:
+    def read_picture(picture: dict[str, Any] | None, lexicon: str = "") -> api_types.ReadingRecord:
         """Read the one handwritten name in a picture file.
 
         Args:
@@ -120,12 +110,12 @@ def _add_endpoints(
             lexicon: the names that can occur, one a line; empty where any name can.
         """
         try:
-            with expecting(checked_lexicon(lexicon)):
-                return reading_record(read(uploaded(picture)))
+            with expecting(lexicon):
+                return api_types.reading_record(read(uploaded(picture)))
         except (ImageError, LexiconError) as error:
             raise _refusal(error) from None
 
-    def read_sample(index: int, split: str = "train", lexicon: str = "") -> SampleRecord:
+    def read_sample(index: int, split: str = "train", lexicon: str = "") -> api_types.SampleRecord:
         """Read a picture of the dataset by its index and return its label too.
 
         Args:
@@ -135,17 +125,21 @@ def _add_endpoints(
         """
         # Types are announced to clients, but not enforced.
         if not isinstance(index, int) or isinstance(index, bool):
-            raise _refusal(f"An index is a whole number. Received: {_shown(index)}")
+            raise _refusal(f"An index is a whole number. Received: {reprlib.repr(index)}")
         if split not in list(SPLITS):
-            raise _refusal(f"A split is one of {', '.join(SPLITS)}. Received: {_shown(split)}")
+            raise _refusal(
+                f"A split is one of {', '.join(SPLITS)}. Received: {reprlib.repr(split)}"
+            )
         try:
             sample = samples.find(split, index).sample
-            with expecting(checked_lexicon(lexicon)):
-                return sample_record(read(sample.path), sample)
+            with expecting(lexicon):
+                return api_types.sample_record(read(sample.path), sample)
         except (DatasetError, ImageError, LexiconError) as error:
             raise _refusal(error) from None
 
-    def read_pictures(pictures: list[dict[str, Any]] | None, lexicon: str = "") -> list[RowRecord]:
+    def read_pictures(
+        pictures: list[dict[str, Any]] | None, lexicon: str = ""
+    ) -> list[api_types.RowRecord]:
         """Read many pictures, each with one handwritten name; ZIP files of pictures, too.
 
         Args:
@@ -154,11 +148,11 @@ def _add_endpoints(
         """
         try:
             sources = find_pictures(uploaded_files(pictures))
-            many = partial(read_many, **reading_options(checked_lexicon(lexicon)))
-            records: list[RowRecord] = []
+            many = partial(read_many, **reading_options(lexicon))
+            records: list[api_types.RowRecord] = []
             listening = listener()
             for rows in read_batch(many, sources):
-                records += map(row_record, rows)
+                records += map(api_types.row_record, rows)
                 if not listening():
                     raise BatchError("The client has disconnected, so the batch was stopped.")
             return records
@@ -180,12 +174,6 @@ def _add_endpoints(
             show_progress="hidden",
         )
     gr.api(read_sample, api_name="read_sample", concurrency_id="read")
-
-
-def _shown(value: object) -> str:
-    """Return a client's value as a message quotes it, not at any length."""
-    text = repr(value)
-    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
 
 
 def _refusal(error: object) -> gr.Error:

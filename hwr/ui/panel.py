@@ -1,4 +1,4 @@
-"""The result panel: one for all tabs, with the same element ids whatever was read."""
+"""The result panel: one for all tabs, with the same element ids for every reading."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _READING = {
 }
 
 
+#: A function that returns the values of its components, and a list of components.
+Show = Callable[..., list[Any]]
+Components = Sequence[Any]
+
+
 class Panel:
     """The components that show a reading, and their values for each thing there is to show."""
 
     def __init__(self, tab: str, expected: Expected) -> None:
-        """Lay the panel out in the current Gradio context, all but `steps` and `timeline`.
-
-        Args:
-            tab: name of the tab that is in front when the page opens.
-            expected: what readings of all tabs take into account.
-        """
+        """Lay out all but `steps` and `timeline`; `tab` is the name of the tab first in front."""
         self.expected = expected
         self._front = gr.State(tab)
-        # One component for all that is text: each output that changes makes the pad send its
-        # picture to the server again (Gradio 6.31), which delays the reading that follows.
+        # One component for all text: each changed output makes the pad send its picture again
+        # (Gradio 6.31), which delays the next reading.
         self.headline = gr.HTML(_waiting(), elem_id="headline")
         self.letters = gr.HighlightedText(
             label="Letters, each with its probability by the ink alone",
@@ -74,18 +74,16 @@ class Panel:
             buttons=["fullscreen"],
         )
 
-    @property
-    def outputs(self) -> list[Any]:
-        """The components, in the order of the values that the methods below return."""
-        return [self.headline, self.letters, self.candidates, self.timeline, self.steps]
+        #: In the order of the values that the methods below return.
+        self.outputs = [self.headline, self.letters, self.candidates, self.timeline, self.steps]
 
     def follow(
         self,
         name: str,
-        triggers: Sequence[Any],
-        show: Callable[..., list[Any]],
-        inputs: Sequence[Any],
-        own: Sequence[Any] = (),
+        triggers: Components,
+        show: Show,
+        inputs: Components,
+        own: Components = (),
         **settings: Any,
     ) -> None:
         """Fill the panel, after the tab's `own` components, whenever one of `triggers` fires.
@@ -99,15 +97,12 @@ class Panel:
         self,
         name: str,
         tab: gr.Tab,
-        show: Callable[..., list[Any]],
-        inputs: Sequence[Any],
-        own: Sequence[Any] = (),
+        show: Show,
+        inputs: Components,
+        own: Components = (),
         **settings: Any,
     ) -> None:
-        """Fill the panel when the tab called `name` comes to the front.
-
-        And, while it is there, when the expected names change.
-        """
+        """Fill the panel when the tab comes to the front, and when options change while it is."""
 
         def show_tab(lexicon: str, language_model: str, *values: Any) -> list[Any]:
             return [name, *_shown(show, values, lexicon, language_model, len(own))]
@@ -125,9 +120,7 @@ class Panel:
         gr.on(self.expected.changes, **event)
         self.expected.filled.success(**event)
 
-    def _event(
-        self, name: str, show: Callable[..., list[Any]], inputs: Sequence[Any], own: Sequence[Any]
-    ) -> dict[str, Any]:
+    def _event(self, name: str, show: Show, inputs: Components, own: Components) -> dict[str, Any]:
         """Return the settings of an event that counts only while its tab is in front."""
 
         def show_in_front(front: str, lexicon: str, language_model: str, *values: Any) -> Any:
@@ -164,7 +157,7 @@ class Panel:
             if c.text and whole_percent(c.probability)
         }
         if reading.absent is not None and not reading.listed:
-            # Its candidate is but a guess at how the missing name is spelt.
+            # The text is only a guess at how the missing name is spelt.
             candidates.pop(reading.text, None)
             candidates[NOT_LISTED] = reading.absent
         return [
@@ -183,6 +176,11 @@ class Panel:
                 for number, step in enumerate(reading.steps, start=1)
             ],
         ]
+
+
+def button(label: str, elem_id: str, **settings: Any) -> gr.Button:
+    """Return a button of medium size."""
+    return gr.Button(label, elem_id=elem_id, size="md", **settings)
 
 
 def shown_picture(label: str, elem_id: str, alt_text: str, **settings: Any) -> gr.Image:
@@ -205,11 +203,7 @@ def first_step(reading: Reading) -> str | None:
 
 
 def _shown(
-    show: Callable[..., list[Any]],
-    values: Sequence[Any],
-    lexicon: str,
-    language_model: str,
-    own: int,
+    show: Show, values: Components, lexicon: str, language_model: str, own: int
 ) -> list[Any]:
     """Return what `show` returns with these options; a lexicon that cannot be used is refused."""
     try:

@@ -1,4 +1,4 @@
-"""The look of the page: theme, style sheet and marks for screen readers."""
+"""The look of the page: theme, style sheets and marks for screen readers."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ from pathlib import Path
 
 import gradio as gr
 
-SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
-STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+_FOLDER = Path(__file__).parent
+
+SCRIPT = (_FOLDER / "page.js").read_text(encoding="utf-8")
+STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
 
 #: Gradio confines STYLE to what lies inside its container; this is about the container.
-HEAD = """
-<style>
-.gradio-container {
-  width: 100%; min-width: 0 !important; max-width: 1280px !important; margin: 0 auto !important;
-}
-/* Wide tables scroll, instead of widening the page. */
-.gradio-container :is(main, main > .column, .tabs, .tabitem, .tabitem > .column) { min-width: 0; }
-footer .divider { display: none !important; }
-@media (max-width: 640px) {
-  .gradio-container > .main { padding-left: 10px !important; padding-right: 10px !important; }
-}
-</style>
-"""
+HEAD = (_FOLDER / "head.html").read_text(encoding="utf-8")
 
 
 def theme() -> gr.themes.Base:

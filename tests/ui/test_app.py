@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from helpers import ROOT, free_port, serve_args
+from helpers import ROOT, free_port, one_by_one, serve_args
 from PIL import Image
 
 from hwr.cli import main
@@ -92,7 +92,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(folder: Path) -> Iterator[str]:
     """The address of the real server around `measure`."""
     port = free_port()
-    page = build(measure, Samples(folder))
+    page = build(measure, Samples(folder), read_many=one_by_one(measure))
     args = serve_args("--port", str(port))
     serve.launch(page, args, prevent_thread_lock=True, quiet=True)
     yield f"http://127.0.0.1:{port}"
@@ -541,7 +541,7 @@ def browse(folder: Path) -> Callable[..., list[Any]]:
     import gradio as gr
 
     with gr.Blocks(analytics_enabled=False):
-        tab = Browse(measure, Samples(folder))
+        tab = Browse(measure, Samples(folder), one_by_one(measure))
     return lambda action, *values: getattr(tab, f"show_{action}")(*values)
 
 
@@ -590,7 +590,8 @@ def test_browse_says_which_rows_are_not_scored(tmp_path: Path) -> None:
     from hwr.alphabet import Alphabet
 
     with gr.Blocks(analytics_enabled=False):
-        tab = Browse(measure, Samples(tmp_path, Alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789")))
+        samples = Samples(tmp_path, Alphabet("ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789"))
+        tab = Browse(measure, samples, one_by_one(measure))
     found = {}
     for split in ("train", "validation"):
         for index in range(1, 6):

@@ -191,7 +191,6 @@ def test_an_edit_in_the_table_is_shown_at_once_and_not_undone(tab: Batch) -> Non
 
 def test_views_and_pages(tab: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_module, "PAGE", 2)
-    monkeypatch.setattr(batch_module, "PAGE", 2)
     rows = [row(i, i / 10) for i in range(1, 6)] + [row(6, None)]
     rows[0] = rows[0].accept("ANA")
 

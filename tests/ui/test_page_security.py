@@ -22,6 +22,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ import httpx
 import numpy as np
 import pytest
 from browser import find_browser
-from helpers import ROOT, free_port, serve_args
+from helpers import ROOT, free_port, one_by_one, serve_args
 from playwright.sync_api import expect, sync_playwright
 
 from hwr.commands import serve
@@ -42,9 +43,12 @@ from hwr.preprocess import Step
 from hwr.reading import Reading
 from hwr.synthesis.sample_set import write_samples
 from hwr.ui import options as expected
+from hwr.ui.batch import files as batch_files
 from hwr.ui.batch import tab as batch_tab
+from hwr.ui.batch.files import ExportError
 from hwr.ui.page import build
 from hwr.ui.server import request_guard as guard
+from hwr.ui.server import temp_folder
 from hwr.ui.server.cleanup import forget_unheard, remove_files
 from hwr.ui.server.temp_folder import PREFIX, size_of, sweep
 from hwr.ui.tabs.samples import Samples
@@ -164,7 +168,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(uploads))
         patch.setattr("tempfile.tempdir", str(root))
-        page = build(measure, Samples(folder))
+        # Gradio serves only what lies in the temporary folder.
+        patch.setattr(temp_folder, "_make_root", cache(temp_folder._make_root.__wrapped__))
+        page = build(measure, Samples(folder), read_many=one_by_one(measure))
         args = serve_args("--port", str(port), "--queue-size", str(QUEUE))
         serve.launch(page, args, prevent_thread_lock=True, quiet=True)
         site = Site(f"http://127.0.0.1:{port}", page, uploads, root)
@@ -675,8 +681,8 @@ def test_a_hostile_archive_gets_one_sentence(site: Site, data: bytes, words: str
         ("read_sample", [1, {"a": 1}, ""], "A split is one of train, validation, test."),
         ("read_sample", [1, "../..", ""], "A split is one of train, validation, test."),
         ("read_sample", [1, "x" * 100_000, ""], "A split is one of train, validation, test."),
-        ("read_sample", [1, "test", 5], "A lexicon is a text with one name a line."),
-        ("read_sample", [1, "test", ["Anna"]], "A lexicon is a text with one name a line."),
+        ("read_sample", [1, "test", 5], "A lexicon is a text with one name per line."),
+        ("read_sample", [1, "test", ["Anna"]], "A lexicon is a text with one name per line."),
         ("read_sample", [1, "test", "A" * 2_000_001], "A list may have 2,000,000 characters;"),
         ("read_sample", ["x" * 100_000, "test", ""], "An index is a whole number. Received: 'x"),
         ("read", [None, ""], "There is no picture; choose or drop a file."),
@@ -960,7 +966,7 @@ def test_messages_over_the_page_show_markup_as_text(
         expected._entries("x")
     assert error.value.message == "&lt;img src=x onerror=window.hit=1&gt;"
     monkeypatch.setattr(
-        batch_tab, "write_training_folder", lambda rows, path: fail(batch_tab.ExportError(HOSTILE))
+        batch_files, "write_training_folder", lambda rows, path: fail(ExportError(HOSTILE))
     )
     with pytest.raises(gr.Error) as error:
         batch_tab._save_training([])

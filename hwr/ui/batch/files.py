@@ -1,4 +1,4 @@
-"""Batch files: the rows of a batch for other programs."""
+"""The rows of a batch as files for other programs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ def csv_table(rows: Sequence[Row]) -> bytes:
 
 
 def spreadsheet_table(rows: Sequence[Row]) -> bytes:
-    """Return rows as CSV that spreadsheet programs open as text.
+    """Return rows as CSV for spreadsheet programs.
 
-    It begins with a byte order mark, by which they know UTF-8, and an apostrophe stands before
-    what they would take for a formula, so a few texts differ from those of `csv_table`.
+    A byte order mark says that it is UTF-8; an apostrophe stands before what would be a formula.
     """
     return _table(rows, guard=True).encode("utf-8-sig")
 
@@ -58,7 +57,7 @@ def json_lines(rows: Iterable[Row]) -> bytes:
 def write_training_folder(rows: Iterable[Row], archive: Path) -> int:
     """Write the checked names and their pictures as a ZIP file; return how many there are.
 
-    It holds one folder, corrections/, with labels.csv and images/, which `train.py --data` takes.
+    Its one folder, corrections/, holds labels.csv and images/, as `train.py --data` takes them.
 
     Raises:
         ExportError: no row with a name was checked, or a picture is no longer there.
@@ -70,7 +69,7 @@ def write_training_folder(rows: Iterable[Row], archive: Path) -> int:
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(("FILENAME", "IDENTITY"))
-    # Pictures are packed already, so they are only stored.
+    # Pictures are compressed already.
     with replacing(archive) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as packed:
         for row in labelled:
             name = _file_name(row.source.name, names)
@@ -115,7 +114,7 @@ def _file_name(name: str, taken: set[str]) -> str:
     stem = re.sub(r"[^\w.-]+", "_", path.stem).strip("._")[:80] or "picture"
     suffix = path.suffix.lower() if path.suffix.lower() in PICTURES else ".img"
     number, unique = 1, stem + suffix
-    # Some systems do not tell capitals apart.
+    # Some file systems ignore case.
     while unique.lower() in taken:
         number += 1
         unique = f"{stem}-{number}{suffix}"

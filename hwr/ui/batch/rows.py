@@ -1,34 +1,31 @@
-"""The batch: many pictures, each read into a row of a table that a person then checks."""
+"""A batch: many pictures, each read into a row that a person then checks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
+from hwr.arrays import Grey
 from hwr.bulk.zip_archive import ArchiveError, is_archive, list_members, read_member, read_members
 from hwr.image import ImageError, Picture, load_image
 from hwr.parallel import thread_pool
 from hwr.preprocess import reduce
 from hwr.reading import Reading
+from hwr.ui.background_reader import ReadMany
 
 MAX_PICTURES = 2000
 
-#: Pictures read together: in larger groups they are read little faster, but others who read
-#: at the same time wait longer.
+#: Pictures read together: larger groups are little faster, but let other visitors wait longer.
 CHUNK = 16
 
-#: Characters of a corrected name; longer than any that the network could have read.
+#: Characters of a corrected name; the network reads no longer ones.
 MAX_NAME = 200
 
 #: Rows and columns of the small picture of a row.
 THUMBNAIL = (36, 200)
-
-ReadMany = Callable[[Iterable[NDArray[np.uint8]]], Iterator[Reading | ImageError]]
 
 
 class BatchError(ValueError):
@@ -43,7 +40,7 @@ class Source:
         name: the file name, or the path in an archive, on one line.
         path: the file, or the archive.
         place: the position in the archive's directory, or None for a file.
-        problem: why it cannot be read, as far as that is known beforehand, or None.
+        problem: why it cannot be read, if that is known beforehand.
     """
 
     name: str
@@ -64,13 +61,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Row:
-    """One picture of a batch and what it says.
+    """One picture of a batch and its name.
 
     Attributes:
-        number: its place in the batch, from 1.
-        source: where the picture comes from.
-        text: the name, as read or as corrected; empty where nothing is written or read.
-        read: the name as it was read.
+        number: place in the batch, from 1.
+        text: the name, as read or corrected; empty where nothing is written or read.
+        read: the name as read.
         confidence: of `read`, 0..1; None where the picture cannot be read.
         verdict: that of the reading; "cannot be read" where there is none.
         problem: why the picture cannot be read, or None.
@@ -153,11 +149,10 @@ def read_batch(read_many: ReadMany, sources: Sequence[Source]) -> Iterator[list[
 
 
 def for_review(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows in the order in which a person should look at them.
-
-    First what holds no name, then the least certain names, at the end what could not be read.
-    """
-    return sorted(rows, key=lambda row: (row.confidence is None, bool(row.read), _sure(row)))
+    """Return the rows without a name first, then the least certain, unreadable ones last."""
+    return sorted(
+        rows, key=lambda row: (row.confidence is None, bool(row.read), row.confidence or 0.0)
+    )
 
 
 def needs_review(row: Row) -> bool:
@@ -168,10 +163,6 @@ def needs_review(row: Row) -> bool:
 def one_line(text: str) -> str:
     """Return `text` with a space for each run of blanks, line ends and control characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def _sure(row: Row) -> float:
-    return row.confidence or 0.0
 
 
 def _contents(sources: Sequence[Source]) -> list[Path | bytes | str]:
@@ -221,7 +212,7 @@ def _row(
     )
 
 
-def _thumbnail(pixels: NDArray[np.uint8]) -> bytes:
+def _thumbnail(pixels: Grey) -> bytes:
     """Return a JPEG of (H, W) uint8 `pixels` that is at most THUMBNAIL in size."""
     height, width = pixels.shape
     scale = min(THUMBNAIL[0] / height, THUMBNAIL[1] / width, 1.0)

@@ -16,13 +16,7 @@ from hwr.bulk.zip_archive import ArchiveError
 from hwr.decoding.lexicon import LexiconError
 from hwr.image import ImageError
 from hwr.ui.background_reader import Read, ReadMany
-from hwr.ui.batch.files import (
-    ExportError,
-    csv_table,
-    json_lines,
-    spreadsheet_table,
-    write_training_folder,
-)
+from hwr.ui.batch import files as batch_files
 from hwr.ui.batch.rows import (
     MAX_NAME,
     MAX_PICTURES,
@@ -34,20 +28,9 @@ from hwr.ui.batch.rows import (
     needs_review,
     read_batch,
 )
-from hwr.ui.batch.table import (
-    COLUMNS,
-    NAME,
-    NUMBER,
-    PAGE,
-    VIEWS,
-    merge,
-    pages,
-    shown,
-    summary,
-    table_of,
-)
-from hwr.ui.options import checked_lexicon, reading_options
-from hwr.ui.panel import Panel, first_step, shown_picture
+from hwr.ui.batch.table import COLUMNS, NAME, NUMBER, VIEWS, merge, pages, shown, summary, table_of
+from hwr.ui.options import reading_options
+from hwr.ui.panel import Panel, button, first_step, shown_picture
 from hwr.ui.server.cleanup import KEPT
 from hwr.ui.server.downloads import SAVE, download
 from hwr.ui.tabs.upload import uploaded
@@ -58,13 +41,8 @@ PAUSE = 1.0
 #: Settings of events that read no picture.
 _QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
-#: After reading, the first name can be confirmed by the keyboard, unless somebody is elsewhere.
-_FOCUS = """() => {
-  const name = document.querySelector("#batch-name :is(input, textarea)");
-  if (name && [document.body, null].includes(document.activeElement)) {
-    name.focus({ preventScroll: true });
-  }
-}"""
+#: After reading, the name gets the focus unless the visitor has put it elsewhere.
+_FOCUS = Path(__file__).with_name("focus.js").read_text(encoding="utf-8")
 
 Files = Sequence[dict[str, Any]] | None
 
@@ -75,15 +53,14 @@ class Batch:
     name = "Batch"
 
     def __init__(self, read: Read, read_many: ReadMany, examples: Sequence[Path]) -> None:
-        """Lay the tab out in the current Gradio context."""
         self._read = read
         self._read_many = read_many
         #: By visitor, whether the batch that is being read is to end; see `stop_reading`.
         self._stops: dict[str | None, Event] = {}
         self.rows = gr.State([], time_to_live=KEPT)
         self.current = gr.State(None)
-        # The row that the browser shows. It goes there together with picture and name, so that a
-        # second press of a key before the next row is there means the first one again.
+        # The row that the browser shows, sent together with picture and name: a second key press
+        # before the next row arrives confirms the first row again.
         self.shown = gr.Number(visible=False, precision=0)
         self.files = gr.Files(
             label=f"Up to {MAX_PICTURES:,} pictures, or a ZIP file of them",
@@ -98,12 +75,8 @@ class Batch:
                 example_labels=[f"{len(examples)} samples"],
             )
         with gr.Row():
-            self.start = gr.Button(
-                "Read them all", variant="primary", elem_id="batch-read", size="md"
-            )
-            self.stop = gr.Button(
-                "Stop", elem_id="batch-stop", size="md", interactive=False, min_width=80
-            )
+            self.start = button("Read them all", "batch-read", variant="primary")
+            self.stop = button("Stop", "batch-stop", min_width=80, interactive=False)
         self.status = gr.HTML(elem_id="batch-status")
         with gr.Column(visible=False) as self.review:
             self.picture = shown_picture(
@@ -153,14 +126,10 @@ class Batch:
             )
         with gr.Column(visible=False) as self.saving:
             with gr.Row():
-                self.csv = gr.Button("CSV", elem_id="batch-csv", size="md", min_width=80)
-                self.spreadsheet = gr.Button(
-                    "CSV for Excel", elem_id="batch-spreadsheet", size="md", min_width=120
-                )
-                self.lines = gr.Button("JSON lines", elem_id="batch-jsonl", size="md", min_width=90)
-                self.training = gr.Button(
-                    "For training", elem_id="batch-training", size="md", min_width=110
-                )
+                self.savers = [
+                    (button(label, f"batch-{kind}", min_width=width), save)
+                    for label, kind, width, save in _SAVERS
+                ]
             gr.Markdown(
                 "CSV holds each name exactly. CSV for Excel keeps accents and disarms formulas. "
                 "*For training* holds the checked names and their pictures as a folder for "
@@ -169,24 +138,16 @@ class Batch:
             )
         self._file = gr.File(visible=False)
 
-    # === What happens ===
-
     def read_all(
         self,
         files: Files,
         lexicon: str = "",
         language_model: str = "",
         request: gr.Request = None,
-        # By this default Gradio knows that it must give one.
+        # This default makes Gradio pass one.
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[dict[Any, Any]]:
-        """Read all files; yield updates of the tab while the table grows.
-
-        Args:
-            files: what was uploaded.
-            lexicon, language_model: what is expected; see `hwr.ui.options`.
-            request: of the visitor, who alone can stop it.
-        """
+        """Read all files for the visitor of `request`; yield updates of the growing table."""
         session = request.session_hash if request else None
         stop = self._stops[session] = Event()
         try:
@@ -198,7 +159,7 @@ class Batch:
                 self.status: _say("Checking the files."),
             }
             sources = find_pictures(uploaded_files(files))
-            options = reading_options(checked_lexicon(lexicon), language_model)
+            options = reading_options(lexicon, language_model)
             yield from self._read_sources(sources, options, stop, progress)
         except (BatchError, ImageError, LexiconError) as error:
             yield {self.status: _say(str(error), "refusal"), **self._running(False)}
@@ -221,20 +182,17 @@ class Batch:
                 shown = time.monotonic()
                 yield {
                     self.rows: rows,
-                    # What would be changed now would be overwritten by the next rows.
-                    self.table: gr.update(
-                        value=table_of(for_review(rows)[:PAGE]), interactive=False
-                    ),
+                    # The next rows would overwrite a change made now.
+                    self.table: self._first_page(rows, editable=False),
                     **self._visible(review=False, table=True),
                     self.status: _say(f"{len(rows):,} of {len(sources):,} pictures are read."),
                 }
         yield self._finished(rows, f"{summary(rows)} ({time.monotonic() - start:.0f} s)")
 
     def stop_reading(self, request: gr.Request) -> dict[Any, Any]:
-        """Have the visitor's batch end after the pictures that are being read; return updates.
+        """End the visitor's batch after the pictures being read; return updates.
 
-        Gradio's own way of cancelling an event drops one that is begun before it is through
-        (Gradio 6.31), and with it the rows since the last update.
+        Cancelling in Gradio 6.31 would drop the rows read since the last update.
         """
         stop = self._stops.get(request.session_hash)
         if stop:
@@ -278,14 +236,10 @@ class Batch:
         }
 
     def edit(self, rows: list[Row], table: list[list[Any]], number: int | None) -> dict[Any, Any]:
-        """Return the updates for names that were changed in the table.
-
-        Args:
-            number: of the row whose name can be confirmed above the table.
-        """
+        """Return the updates for names changed in the table; `number` is shown above it."""
         before, rows = _find(rows, number), merge(rows, table)
         after = _find(rows, number)
-        # Else the next confirmation would undo what was corrected here.
+        # Otherwise the next confirmation would undo this correction.
         taken = {self.text: after.text} if after and after is not before else {}
         there = [_find(rows, cells[NUMBER]) for cells in table if cells]
         return {
@@ -305,8 +259,6 @@ class Batch:
         if number not in numbers:
             number = numbers[0] if numbers else None
         return {**self.turn(rows, view, 1), self.current: number}
-
-    # === Layout of events ===
 
     def listen(self, panel: Panel, tab: gr.Tab) -> None:
         """Read, show and save what is asked for."""
@@ -349,14 +301,8 @@ class Batch:
             [self.table, self.page, self.current],
             **_QUIET,
         )
-        savers: list[tuple[gr.Button, Callable[[list[Row]], str]]] = [
-            (self.csv, lambda rows: _save("names.csv", csv_table(rows))),
-            (self.spreadsheet, lambda rows: _save("names-sheet.csv", spreadsheet_table(rows))),
-            (self.lines, lambda rows: _save("names.jsonl", json_lines(rows))),
-            (self.training, _save_training),
-        ]
-        for button, save in savers:
-            button.click(save, self.rows, self._file, **_QUIET).success(
+        for saver, save in self.savers:
+            saver.click(save, self.rows, self._file, **_QUIET).success(
                 None, self._file, None, js=SAVE
             )
 
@@ -373,6 +319,10 @@ class Batch:
             self.saving: gr.update(visible=review),
         }
 
+    def _first_page(self, rows: list[Row], editable: bool) -> Any:
+        first = shown(rows, "All", 1)
+        return gr.update(value=table_of(first), interactive=editable)
+
     def _finished(self, rows: list[Row], message: str) -> dict[Any, Any]:
         ordered = for_review(rows)
         left = [row for row in ordered if needs_review(row)]
@@ -381,22 +331,15 @@ class Batch:
             self.current: (left or ordered)[0].number if rows else None,
             self.view: "All",
             self.page: pages(rows, "All", 1),
-            self.table: gr.update(value=table_of(ordered[:PAGE]), interactive=True),
+            self.table: self._first_page(rows, editable=True),
             self.status: _say(message),
             **self._visible(review=bool(rows), table=bool(rows)),
             **self._running(False),
         }
 
 
-# === Parts ===
-
-
 def uploaded_files(files: Files) -> list[tuple[str, Path]]:
-    """Return name and path of each uploaded file.
-
-    Raises:
-        ImageError: one of them is not an upload.
-    """
+    """Return name and path of each file; raise ImageError for one that is not an upload."""
     return [(str(file.get("orig_name") or "picture"), uploaded(file)) for file in files or ()]
 
 
@@ -408,13 +351,22 @@ def _say(message: str, kind: str = "note") -> str:
     return f'<p class="{kind}">{escape(message)}</p>'
 
 
-def _save(name: str, data: bytes) -> str:
-    return download(name, lambda path: path.write_bytes(data))
+def _save(name: str, table: Callable[[list[Row]], bytes]) -> Callable[[list[Row]], str]:
+    return lambda rows: download(name, lambda path: path.write_bytes(table(rows)))
 
 
 def _save_training(rows: list[Row]) -> str:
     try:
-        return download("corrections.zip", lambda path: write_training_folder(rows, path))
-    except ExportError as error:
-        # It names files as visitors have named them, and the page shows it as HTML.
+        return download("corrections.zip", partial(batch_files.write_training_folder, rows))
+    except batch_files.ExportError as error:
+        # It quotes names of uploaded files, and the page shows it as HTML.
         raise gr.Error(escape(str(error)), print_exception=False) from None
+
+
+#: Label, element id, width and function of each button that saves the rows.
+_SAVERS: tuple[tuple[str, str, int, Callable[[list[Row]], str]], ...] = (
+    ("CSV", "csv", 80, _save("names.csv", batch_files.csv_table)),
+    ("CSV for Excel", "spreadsheet", 120, _save("names-sheet.csv", batch_files.spreadsheet_table)),
+    ("JSON lines", "jsonl", 90, _save("names.jsonl", batch_files.json_lines)),
+    ("For training", "training", 110, _save_training),
+)

@@ -1,4 +1,4 @@
-"""The table of the Batch tab: its columns, its views and the names that a person changed in it."""
+"""The table of the Batch tab: columns, views and changed names."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import gradio as gr
 from hwr.letter import whole_percent
 from hwr.ui.batch.rows import Row, for_review, needs_review, one_line
 
-#: Headers, types and widths of the table's columns; NUMBER and NAME are read back. A column of
-#: check boxes would have no names for screen readers (Gradio 6.31).
+#: Headers, types and widths of the columns; NUMBER and NAME are read back. Check boxes would have
+#: no names for screen readers (Gradio 6.31).
 COLUMNS = (
     ("No.", "number", "60px"),
     ("Picture", "html", "160px"),
@@ -105,7 +105,7 @@ def pages(rows: Sequence[Row], view: str, page: int | None) -> Any:
 
 
 def _image(thumbnail: bytes) -> str:
-    """Return the one kind of HTML in the table; no text of a visitor is in it."""
+    """Return the only HTML in the table; it holds no text of a visitor."""
     if not thumbnail:
         return ""
     data = base64.b64encode(thumbnail).decode()

@@ -18,8 +18,8 @@ from gradio.utils import get_upload_folder
 
 from hwr.ui.server.temp_folder import LOCK, scratch_root, sweep
 
-#: Seconds between two rounds, and the age of files that are removed; above that at which Gradio
-#: removes those it knows of, for it never forgets the name of one that somebody else removed.
+#: Seconds between two rounds, and the age of files that are removed. It is above the age at which
+#: Gradio removes those it knows of, since Gradio never forgets a file removed by others.
 EVERY, AGE = 600.0, 4500.0
 
 #: Visitors whose batches are kept; each costs 0.2 MB, and up to 5 MB with a batch of 2,000.
@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def upkeep(page: gr.Blocks) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of the server of `page`: while it serves, it is tidied up."""
+    """Return a lifespan for the server of `page` that cleans up while it serves."""
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -53,8 +53,8 @@ async def _rounds(page: gr.Blocks) -> None:
             unheard = forget_unheard(page, unheard)
             await asyncio.to_thread(remove_files, page, AGE)
         except Exception:
-            # One bad round must not be the last one.
-            _LOG.exception("The upkeep failed; it is tried again.")
+            # The next round may succeed.
+            _LOG.exception("The clean-up failed and will be tried again.")
 
 
 def remove_files(page: gr.Blocks, age: float) -> int:
@@ -69,13 +69,9 @@ def remove_files(page: gr.Blocks, age: float) -> int:
 
 
 def forget_unheard(page: gr.Blocks, before: Mapping[str, int]) -> dict[str, int]:
-    """Drop answers that nobody has asked for since the last round; return those to be watched.
+    """Drop answers not fetched since the last round, which returned `before`.
 
-    Must run in the event loop of the server, which alone changes Gradio's queue.
-
-    Args:
-        page: whose queue is looked at.
-        before: sessions with answers at the last round, and a mark of the oldest answer.
+    Returns a mark of each session's oldest answer. Must run in the server's event loop.
     """
     queue = page._queue
     waiting = queue.pending_messages_per_session
@@ -83,7 +79,7 @@ def forget_unheard(page: gr.Blocks, before: Mapping[str, int]) -> dict[str, int]
     seen: dict[str, int] = {}
     for session in list(waiting):
         messages = waiting[session]
-        # A client that listens takes each message at once.
+        # A connected client takes each message at once.
         mark = id(messages._queue[0]) if messages.qsize() else 0
         if mark and before.get(session) == mark:
             del waiting[session]

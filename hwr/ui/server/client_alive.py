@@ -11,11 +11,7 @@ from gradio.context import LocalContext
 
 
 def listener() -> Callable[[], bool]:
-    """Return what tells, for the event that runs now, whether its client is still there.
-
-    Gradio takes what a client that went away has waiting from its queue, but lets run what has
-    begun (Gradio 6.31). Outside of an event somebody is always there.
-    """
+    """Return a test whether the current event's client is connected; True outside an event."""
     blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     event = blocks._queue.event_ids_to_events.get(event_id) if blocks and event_id else None
     return lambda: event is None or bool(event.alive)

@@ -13,17 +13,7 @@ from pathlib import Path
 from hwr.ui.server.temp_folder import remove_old, scratch
 
 #: Saves the file that is its only argument, in JavaScript.
-SAVE = """
-(file) => {
-  if (!file) return;
-  const link = document.createElement("a");
-  link.href = file.url;
-  link.download = file.orig_name;
-  document.body.append(link);
-  link.click();
-  link.remove();
-}
-"""
+SAVE = Path(__file__).with_name("save.js").read_text(encoding="utf-8")
 
 
 def download(name: str, write: Callable[[Path], object]) -> str:

@@ -17,13 +17,10 @@ SESSIONS = 2000
 
 
 def make_steady(page: gr.Blocks) -> None:
-    """Mend what lets one visitor end or lose what others wait for; call it after `page.queue`.
+    """Apply both workarounds; call it after `page.queue`.
 
-    Both are so in Gradio 6.31. The task that starts all events also tells those who wait how
-    many are before them, and where the messages of one of them are gone, because the connection
-    closed in that moment, it ends with a KeyError: the page never answers anybody again. Here
-    such an event counts as abandoned. And from SESSIONS sessions on the messages of the first
-    one are dropped, even while its visitor waits for an answer; here those go who wait for none.
+    An event whose messages are gone counts as abandoned. Of more than SESSIONS sessions, the
+    oldest one that waits for no answer is dropped.
     """
     queue = page._queue
     send = queue.send_message
@@ -39,7 +36,7 @@ def make_steady(page: gr.Blocks) -> None:
 
 
 class _Messages(LRUCache[str, Any]):  # type: ignore[misc]
-    """Messages by session, those of at most SESSIONS that wait for none."""
+    """Messages by session."""
 
     def __init__(self, queue: Any) -> None:
         super().__init__(SESSIONS)

@@ -11,6 +11,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
 }
-_FRAMES = "; frame-ancestors 'self'"
 
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -85,7 +85,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class RefusedError(Exception):
-    """A request is not passed on; the message says why in one sentence."""
+    """A request is not passed on."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -107,11 +107,11 @@ class Guard:
         """Set the limits.
 
         Args:
-            app: what is guarded.
+            app: Gradio's application.
             uploads: the only folder whose files a client may name.
-            hosts: names by which the page may be called; any where it is None.
-            tools: let requests of the Model Context Protocol through.
-            framed: let other sites show the page in a frame.
+            hosts: names by which the page may be called; None for any.
+            tools: allow requests of the Model Context Protocol.
+            framed: allow other sites to show the page in a frame.
         """
         self._app = app
         self._uploads = uploads.resolve()
@@ -121,11 +121,11 @@ class Guard:
         if framed:
             del headers["Cross-Origin-Opener-Policy"]
         else:
-            headers["Content-Security-Policy"] += _FRAMES
+            headers["Content-Security-Policy"] += "; frame-ancestors 'self'"
             headers["X-Frame-Options"] = "SAMEORIGIN"
         self._headers = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
         self._open = 0
-        # What the page itself asks for in this way is quick, and need not wait for readings.
+        # The page's own direct requests are quick and need not wait for readings.
         self._own, self._direct = _Turns(), _Turns()
         self._measured: tuple[float, int] = (float("-inf"), 0)
 
@@ -141,17 +141,18 @@ class Guard:
         try:
             receive = await self._check(scope, receive)
             if scope["path"].startswith((f"{_API}/queue/join", f"{_API}/call/")):
-                send = _Busy(send)
-            if scope["path"].startswith(f"{_API}/run/"):
-                own = scope["path"].startswith(f"{_API}/run/predict")
-                async with self._own if own else self._direct:
-                    await self._app(scope, receive, send)
-            else:
+                send = _busy(send)
+            async with self._turns(scope["path"]):
                 await self._app(scope, receive, send)
         except RefusedError as error:
             await _answer(send, error.status, str(error))
         finally:
             self._open -= 1
+
+    def _turns(self, path: str) -> AbstractAsyncContextManager[None]:
+        if path.startswith(f"{_API}/run/predict"):
+            return self._own
+        return self._direct if path.startswith(f"{_API}/run/") else nullcontext()
 
     async def _send(self, send: Send, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -161,11 +162,7 @@ class Guard:
         await send(message)
 
     async def _check(self, scope: Message, receive: Receive) -> Receive:
-        """Return what the application receives the body from.
-
-        Raises:
-            RefusedError: the request is not passed on.
-        """
+        """Return what the application receives the body from, or raise RefusedError."""
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"]
         if self._open > MAX_OPEN:
@@ -186,13 +183,14 @@ class Guard:
                 await self._check_room()
                 return _Form(receive, headers, MAX_UPLOAD)
             return _Form(receive, headers, MAX_JSON)
-        body = await _Body(receive, headers, MAX_JSON).whole()
+        rest = _Body(receive, headers, MAX_JSON)
+        body = await rest.whole()
         if not path.startswith("/login"):
             self._check_body(body)
-        return _replay(body, receive)
+        return rest
 
     def _check_host(self, headers: dict[bytes, str]) -> None:
-        """Refuse a name that is not the page's: another site's that leads here (DNS rebinding)."""
+        """Refuse the name of another site that resolves to this address (DNS rebinding)."""
         if self._hosts is not None and _name(headers.get(b"host", "")) not in self._hosts:
             raise RefusedError(
                 421,
@@ -201,7 +199,7 @@ class Guard:
             )
 
     def _check_origin(self, headers: dict[bytes, str]) -> None:
-        """Refuse what another site makes a visitor's browser send."""
+        """Refuse requests that another site makes a visitor's browser send."""
         origin = headers.get(b"origin")
         if origin is None:
             return
@@ -289,8 +287,12 @@ class _Body:
         self._limit = self._left = limit
         self._end = time.monotonic() + PATIENCE
         self._whole = False
+        self._kept: bytes | None = None
 
     async def __call__(self) -> Message:
+        if self._kept is not None:
+            body, self._kept = self._kept, None
+            return {"type": "http.request", "body": body, "more_body": False}
         if self._whole:
             return await self._receive()
         patience = min(PAUSE, self._end - time.monotonic())
@@ -307,11 +309,12 @@ class _Body:
         return message
 
     async def whole(self) -> bytes:
-        """Return the body."""
-        body = bytearray()
+        """Return the body, which is then received once more."""
+        parts = []
         while not self._whole:
-            body += (await self()).get("body", b"")
-        return bytes(body)
+            parts.append((await self()).get("body", b""))
+        self._kept = b"".join(parts)
+        return self._kept
 
 
 class _Form(_Body):
@@ -329,33 +332,19 @@ class _Form(_Body):
             raise MultiPartException(f"{error}{size}") from None
 
 
-class _Busy:
-    """Sends answers on, but says in plain words that the queue is full."""
+def _busy(send: Send) -> Send:
+    """Return what sends answers on, but says in plain words that the queue is full."""
+    full = False
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._full = False
-
-    async def __call__(self, message: Message) -> None:
+    async def answer(message: Message) -> None:
+        nonlocal full
         if message["type"] == "http.response.start" and message["status"] == 503:
-            self._full = True
-            await _answer(self._send, 503, BUSY)
-        elif not self._full:
-            await self._send(message)
+            full = True
+            await _answer(send, 503, BUSY)
+        elif not full:
+            await send(message)
 
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return what receives `body`, and then what follows."""
-    sent = False
-
-    async def replay() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
+    return answer
 
 
 async def _answer(send: Send, status: int, message: str) -> None:
@@ -383,11 +372,8 @@ def _name(host: str) -> str:
 
 
 def own_names(host: str, names: Collection[str]) -> Collection[str] | None:
-    """Return the names that a page listening on `host` may be called by, or None for any.
-
-    A page that only its own machine can reach is called by that machine's names; a site elsewhere
-    could otherwise have its name lead here and read the page in a visitor's browser.
-    """
+    """Return the names that a page listening on `host` may be called by, or None for any."""
     if names:
         return _OWN_NAMES | set(names)
+    # A page for its own machine alone accepts only that machine's names (DNS rebinding).
     return _OWN_NAMES if host in _OWN_NAMES else None

@@ -51,9 +51,8 @@ def remove_old(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
-def remove_abandoned(base: Path) -> int:
-    """Remove the scratch folders of processes that are gone from `base`; return how many."""
-    removed = 0
+def remove_abandoned(base: Path) -> None:
+    """Remove from `base` the scratch folders of processes that have ended."""
     for folder in base.glob(f"{PREFIX}*") if fcntl else ():
         with suppress(OSError):
             status = folder.lstat()
@@ -64,8 +63,6 @@ def remove_abandoned(base: Path) -> int:
             with lock.open("a") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder)
-            removed += 1
-    return removed
 
 
 def size_of(folder: Path) -> int:
@@ -113,17 +110,13 @@ def _make_root() -> Path:
     base = Path(tempfile.gettempdir())
     remove_abandoned(base)
     root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base)).resolve()
-    _hold(root)
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    return root
-
-
-def _hold(root: Path) -> None:
-    """Lock a folder for as long as this process runs."""
     if fcntl is not None:
+        # Locked for as long as this process runs.
         file = (root / LOCK).open("w")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _held.append(file)
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return root
 
 
 _making = Lock()

@@ -13,8 +13,8 @@ import numpy as np
 from hwr.data.dataset import SPLITS, DatasetError
 from hwr.image import ImageError
 from hwr.reading import Reading
-from hwr.ui.background_reader import Read, ReadMany, one_by_one
-from hwr.ui.panel import Panel, first_step, shown_picture
+from hwr.ui.background_reader import Read, ReadMany
+from hwr.ui.panel import Panel, button, first_step, shown_picture
 from hwr.ui.tabs.samples import Found, Samples
 from hwr.ui.tabs.search import KINDS, Search
 
@@ -27,11 +27,10 @@ class Browse:
 
     name = "Browse"
 
-    def __init__(self, read: Read, samples: Samples, read_many: ReadMany | None = None) -> None:
-        """Lay the tab out in the current Gradio context."""
+    def __init__(self, read: Read, samples: Samples, read_many: ReadMany) -> None:
         self._read = read
         self._samples = samples
-        self._search = Search(read_many or one_by_one(read), samples)
+        self._search = Search(read_many, samples)
         self._rng = np.random.default_rng()
         with gr.Row():
             self.split = gr.Dropdown(
@@ -48,14 +47,10 @@ class Browse:
                 list(KINDS), value="all", label="Show only", elem_id="sample-filter", min_width=120
             )
         with gr.Row():
-            self.previous = gr.Button(
-                "Previous", elem_id="sample-previous", size="md", min_width=80
-            )
-            self.next = gr.Button("Next", elem_id="sample-next", size="md", min_width=80)
-            self.random = gr.Button("Random", elem_id="sample-random", size="md", min_width=80)
-            self.error = gr.Button(
-                "First error", elem_id="sample-first-error", size="md", min_width=110
-            )
+            self.previous = button("Previous", "sample-previous", min_width=80)
+            self.next = button("Next", "sample-next", min_width=80)
+            self.random = button("Random", "sample-random", min_width=80)
+            self.error = button("First error", "sample-first-error", min_width=110)
         self.picture = shown_picture(
             "The picture", "sample-picture", "the picture of the dataset", height=180
         )

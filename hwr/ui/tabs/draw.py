@@ -7,20 +7,20 @@ from typing import Any
 import cv2
 import gradio as gr
 import numpy as np
-from numpy.typing import NDArray
 
+from hwr.arrays import Grey
 from hwr.image import ImageError
 from hwr.synthesis.writer import Writer, trace_name
 from hwr.ui.background_reader import Read
 from hwr.ui.panel import Panel
 from hwr.ui.tabs.pad import HEIGHT, PENS, WIDTH, lay_pad, picture_of, value_of
 
-#: Names that a click puts on the pad, and the seeds of the hands that write them.
+#: Names that a click puts on the pad, and the seeds of the writers that draw them.
 EXAMPLES = (("ANNA", 1), ("MARTIN", 2), ("LE GALL", 3), ("O'NEIL", 4))
 
 
-def write(text: str, seed: int) -> NDArray[np.uint8]:
-    """Return a pad on which a drawn hand has written `text`, (HEIGHT, WIDTH) uint8."""
+def write(text: str, seed: int) -> Grey:
+    """Return a pad with `text` in a synthetic writing, (HEIGHT, WIDTH) uint8."""
     rng = np.random.default_rng(seed)
     strokes = trace_name(text, Writer(seed=seed), rng)
     points = np.concatenate(strokes)
@@ -41,7 +41,6 @@ class Draw:
     name = "Draw"
 
     def __init__(self, read: Read) -> None:
-        """Lay the tab out in the current Gradio context."""
         self._read = read
         self.pad = lay_pad()
         self.examples = gr.Dataset(

@@ -1,4 +1,4 @@
-"""The Model tab: the model's card, how well it reads, and how far its confidence can be trusted."""
+"""The Model tab: the model's card, its accuracy and its calibration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONFUSIONS = 12
 
 _FIGURES = ["Pictures", "n", "Exactly right (95 % interval)", "Letters wrong"]
 _TO_CHECK = f"To check for {WANTED:.0%}"
-_HONEST = "ideal"
+_IDEAL = "ideal"
 _RECORD = (
     "The calibration of the confidence has not been recorded for this model; record it with "
     "`python -m hwr evaluate --data DIR --record`."
@@ -35,12 +35,11 @@ Record = Mapping[str, Any]
 
 
 class ModelTab:
-    """Figures, plots and the card; nothing to be operated."""
+    """Figures, plots and the card."""
 
     name = "Model"
 
     def __init__(self, folder: Path) -> None:
-        """Lay the tab out in the current Gradio context, for the model in `folder`."""
         metrics = _read_metrics(folder)
         evaluation: Record = metrics.get("evaluation") or {}
         figures = figures_of(evaluation or metrics.get("validation") or {})
@@ -95,9 +94,6 @@ class ModelTab:
         panel.turn_to(self.name, tab, Panel.nothing, [])
 
 
-# === The records in metrics.json ===
-
-
 def figures_of(scores: Record) -> list[list[str]]:
     """Return a row of texts for each set of pictures, and for its reference labels."""
     rows = []
@@ -114,15 +110,15 @@ def unchecked(coverage: Sequence[Record], wanted: float = WANTED) -> float:
 
 
 def reliability_of(evaluation: Record) -> pd.DataFrame:
-    """Return confidence and share right by set, without empty bins, and the honest diagonal."""
+    """Return confidence and share right by set, without empty bins, and the ideal diagonal."""
     rows = [
         (point["confidence"], point["accuracy"], title(name))
         for name, score in evaluation.items()
         for point in score.get("reliability") or ()
         if point["n"]
     ]
-    honest = [(0.0, 0.0, _HONEST), (1.0, 1.0, _HONEST)]
-    return pd.DataFrame([*rows, *honest], columns=["confidence", "right", "pictures"])
+    ideal = [(0.0, 0.0, _IDEAL), (1.0, 1.0, _IDEAL)]
+    return pd.DataFrame([*rows, *ideal], columns=["confidence", "right", "pictures"])
 
 
 def coverage_of(evaluation: Record) -> pd.DataFrame:
@@ -176,10 +172,7 @@ def _figures(name: str, score: Record) -> list[str]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows, the first of them headers, as a table in Markdown.
-
-    Unlike Gradio's own table it wraps its cells, so that a phone shows all columns.
-    """
+    """Return a Markdown table; it wraps cells, unlike Gradio's own, so it fits a phone."""
     lines = ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 

@@ -1,9 +1,8 @@
-"""The pad: paper in the page to write on with a mouse, a pen or a finger.
+"""The pad: a canvas to write on with a mouse, a pen or a finger.
 
-Gradio's own sketchpad (6.31) draws by WebGL and sends three pictures to the server for each of its
-ten events a stroke: from pen-up to the reading it took 1.9 s on an idle machine of two cores.
-This one is a plain canvas that sends one small picture with the event itself: 0.17 s
-(`benchmarks/pen_latency.py`, median of 20).
+Gradio's own sketchpad (6.31) sends three pictures for each of its ten events a stroke: from pen-up
+to the reading it took 1.9 s on two idle cores. This one sends one small picture with the event:
+0.17 s (`benchmarks/pen_latency.py`, median of 20).
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from pathlib import Path
 import cv2
 import gradio as gr
 import numpy as np
-from numpy.typing import NDArray
 
+from hwr.arrays import Grey
 from hwr.image import ImageError
 
 #: Pixels of the paper; high enough for a finger on a phone, where it is 370 wide.
@@ -27,22 +26,8 @@ PENS = (2, 8, 20)
 
 _PREFIX = "data:image/png;base64,"
 
-#: A picture of the paper has a tenth of this.
+#: Characters of a value; a picture of the paper has a tenth of this.
 _LONGEST = 2_000_000
-
-_HTML = f"""
-<canvas width="{WIDTH}" height="{HEIGHT}" role="img"
-  aria-label="Paper: write a name with a mouse, a pen or a finger"></canvas>
-<div class="tools" role="toolbar" aria-label="Tools of the pad">
-  <button type="button" data-tool="draw" aria-pressed="true">Draw</button>
-  <button type="button" data-tool="erase" aria-pressed="false">Erase</button>
-  <button type="button" data-tool="undo" disabled>Undo</button>
-  <button type="button" data-tool="redo" disabled>Redo</button>
-  <button type="button" data-tool="clear" id="clear-pad">Clear the pad</button>
-  <label>Pen <input type="range" min="{PENS[0]}" max="{PENS[2]}" value="{PENS[1]}"
-    aria-label="Thickness of the pen in pixels"></label>
-</div>
-"""
 
 
 def lay_pad() -> gr.HTML:
@@ -51,16 +36,20 @@ def lay_pad() -> gr.HTML:
     Its value is a PNG as a data URL, or None before the first stroke. Its event `input` fires
     when a stroke ends, every 0.3 s while one lasts, and after undo, redo and clear.
     """
+    html, css, js = (
+        Path(__file__).with_suffix(suffix).read_text(encoding="utf-8")
+        for suffix in (".html", ".css", ".js")
+    )
     return gr.HTML(
-        html_template=_HTML,
-        css_template=Path(__file__).with_suffix(".css").read_text(encoding="utf-8"),
-        js_on_load=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+        html_template=html.format(width=WIDTH, height=HEIGHT, pens=PENS),
+        css_template=css,
+        js_on_load=js,
         apply_default_css=False,
         elem_id="pad",
     )
 
 
-def picture_of(value: object) -> bytes | NDArray[np.uint8]:
+def picture_of(value: object) -> bytes | Grey:
     """Return what is on the pad as `hwr.image.load_image` takes it; white before any stroke.
 
     Raises:
@@ -78,7 +67,7 @@ def picture_of(value: object) -> bytes | NDArray[np.uint8]:
         raise ImageError("damaged", "The pad's picture is damaged; draw it anew.") from error
 
 
-def value_of(picture: NDArray[np.uint8]) -> str:
+def value_of(picture: Grey) -> str:
     """Return the value of a pad that shows `picture`, (H, W) uint8."""
     data = cv2.imencode(".png", picture)[1].tobytes()
     return _PREFIX + base64.b64encode(data).decode("ascii")

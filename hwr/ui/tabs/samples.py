@@ -1,4 +1,4 @@
-"""The samples of a dataset folder, to be leafed through."""
+"""The samples of a dataset folder, by split and index."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class _Split:
 
 
 class Samples:
-    """The dataset in one folder; each split is read from its table once. Safe between threads.
+    """The dataset in one folder; each split is read once. Thread-safe.
 
-    Messages of its errors never name the folder, for they reach strangers.
+    Error messages never name the folder: visitors see them.
     """
 
     def __init__(self, folder: Path, alphabet: Alphabet | None = None) -> None:
@@ -89,7 +89,7 @@ class Samples:
                 except (DatasetError, OSError) as error:
                     if split not in SPLITS:
                         raise
-                    # The reason names files of the server; it is for the log.
+                    # The reason names files of the server, so it goes to the log alone.
                     _LOG.warning("%s", error)
                     raise DatasetError(
                         f"There is no {split} split that can be read; choose another split."

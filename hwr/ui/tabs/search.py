@@ -1,4 +1,4 @@
-"""The search: the next picture of a dataset whose reading is of a kind worth a look."""
+"""Search for the next picture of a dataset whose reading is of some kind."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from hwr.reading import Reading
 from hwr.ui.background_reader import ReadMany
 from hwr.ui.tabs.samples import Found, Samples
 
-#: What can be looked for: any picture, a reading that is not its label, one to be checked, none.
+#: Any picture, a reading that is not its label, one to be checked, an empty one.
 KINDS = ("all", "wrong", "unsure", "empty")
 
-#: Pictures read together, and the seconds after which a search pauses: others wait meanwhile.
+#: Pictures read together, and the seconds after which a search pauses so that others can read.
 CHUNK = 16
 SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Hit:
-    """Where a search came to.
+    """Result of a search.
 
     Attributes:
-        index: of the picture that was found, or None.
-        last: the last index that was looked at, or None where there was none to look at.
-        looked: how many pictures were looked at.
-        ended: whether there is none left.
+        index: of the picture found, or None.
+        last: the last index searched, or None where there was none.
+        looked: how many pictures were searched.
+        ended: whether none is left.
     """
 
     index: int | None
@@ -38,7 +38,7 @@ class Hit:
 
 
 class Search:
-    """Reads pictures until one fits and remembers what it has read. Safe between threads."""
+    """Reads pictures until one fits, each only once. Thread-safe."""
 
     def __init__(self, read_many: ReadMany, samples: Samples) -> None:
         self._read_many = read_many
@@ -79,7 +79,7 @@ class Search:
 
 
 def _kinds(found: Found, result: Reading | ImageError) -> frozenset[str]:
-    """Return all kinds that a result is of; a picture that cannot be read is of no other."""
+    """Return all kinds that a result is of; a picture that cannot be read is only of "all"."""
     kinds = {"all"}
     if isinstance(result, Reading):
         if not found.dropped and result.text != found.sample.text:

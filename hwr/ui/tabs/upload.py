@@ -14,19 +14,14 @@ from hwr.ui.background_reader import Read
 from hwr.ui.panel import Panel
 
 #: On a phone the reading is below the fold.
-_SHOW_READING = """(picture) => {
-  if (picture && innerWidth < 700) {
-    document.getElementById("headline").scrollIntoView({ block: "center", behavior: "smooth" });
-  }
-}"""
+_SHOW_READING = Path(__file__).with_name("show_reading.js").read_text(encoding="utf-8")
 
 
 def uploaded(file: dict[str, Any] | None) -> Path:
     """Return the path of an uploaded file, with its original bytes.
 
-    Gradio would open the picture itself before handing it over, and answer for what it cannot
-    open with a sentence of its own; so its value is taken as it came. It checks that the file
-    is an upload only if the client says so in `meta` (Gradio 6.31), hence the check here.
+    The value is taken unprocessed, since Gradio would open the picture itself and refuse it in
+    its own words. Gradio 6.31 checks that the file is an upload only if `meta` says so.
 
     Raises:
         ImageError: there is no file, or it is not an upload.
@@ -45,7 +40,6 @@ class Upload:
     name = "Upload"
 
     def __init__(self, read: Read, examples: Sequence[Path]) -> None:
-        """Lay the tab out in the current Gradio context."""
         self._read = read
         self.picture = gr.Image(
             label="A picture of one handwritten name",

@@ -1,0 +1,5 @@
+(picture) => {
+  if (picture && innerWidth < 700) {
+    document.getElementById("headline").scrollIntoView({ block: "center", behavior: "smooth" });
+  }
+}
