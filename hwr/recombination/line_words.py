@@ -63,9 +63,8 @@ def cut_words(
     words = []
     for number, token in enumerate(tokens):
         beside = tokens[max(0, number - 1) : number + 2]
-        emitted = [
-            float(scores[slice(*spans[k]), ids[k]].max()) for k in range(token.start, token.stop)
-        ]
+        letters = range(token.start, token.stop)
+        emitted = [scores[slice(*spans[k]), ids[k]].max() for k in letters]
         if not all(t.known for t in beside) or np.mean(emitted) < _LEAST_MEAN:
             continue
         words.append(Word(token.text, edges[number], edges[number + 1]))

@@ -45,12 +45,10 @@ def cut_subwords(
         spans: time steps of the letters, see `hwr.decoding.alignment.align`.
         cut: see `hwr.decoding.alignment.edges`.
     """
-    count = len(text)
-    if count < SHORTEST + 1:
+    count, seams = len(text), [0]
+    if count <= SHORTEST:
         return []
-    columns = edges(spans, image, cut)
-    ink = ink_profile(image)
-    seams = [0]
+    columns, ink = edges(spans, image, cut), ink_profile(image)
     while count - seams[-1] >= SHORTEST + 1:
         wanted = seams[-1] + int(rng.integers(SHORTEST, LONGEST + 1))
         near = [
