@@ -131,7 +131,9 @@ class Comparison:
         return self.decoder._candidates(Condensed.of(case.logits), None)
 
     def match(self, lexicon: Lexicon, case: Case, free: list) -> Match:  # type: ignore[type-arg]
-        return lexicon.match(case.logits, free, self.decoder.parameters.evidence)
+        return lexicon.match(
+            Condensed.of(case.logits).scores, free, self.decoder.parameters.evidence
+        )
 
     def drawer(self, size: int) -> Callable[[str, bool], Lexicon]:
         """Return what draws a lexicon of `size` names with or without a true name."""
@@ -162,8 +164,9 @@ class Comparison:
             lexicon = Lexicon.of(names[: max(size, len(set(self.truths)))], self.decoder.alphabet)
             gaps, same = [], []
             for case in self.cases[:count]:
-                exact = lexicon.score(case.logits, exact=True).totals
-                found = lexicon.score(case.logits, exact=False).totals
+                steps = Condensed.of(case.logits).scores
+                exact = lexicon.score(steps, exact=True).totals
+                found = lexicon.score(steps, exact=False).totals
                 gaps.append(np.abs(exact - found).max())
                 same.append(exact.argmax() == found.argmax())
             print(

@@ -97,7 +97,7 @@ class Decoder:
         if lexicon is None:
             return free
         match = lexicon.match(
-            logits, candidates, self.parameters.evidence, listed=listed, count=SHOWN
+            steps.scores, candidates, self.parameters.evidence, listed=listed, count=SHOWN
         )
         if not match.listed:
             others = Candidate(free.text, match.absent * free.confidence)

@@ -21,8 +21,13 @@ from hwr.name_files import read_name_file
 #: Most names that a lexicon may hold.
 MOST = 100_000
 
-#: Lexicons of up to this many names are scored exactly, larger ones by a beam.
-EXACT = 2_000
+#: Lexicons of up to this many names are scored exactly; from there on a beam is faster.
+EXACT = 10_000
+
+#: The probability is shared among this many likeliest names. Exact scores and the beam agree on
+#: these, and the calibration fits `Evidence` to as many. The share of all others would depend on
+#: which of them the beam finds: high temperatures give unlikely names some weight.
+COMPARED = 30
 
 #: How sure one may be, before looking, that a name is on the list.
 LISTED = 0.9
@@ -184,7 +189,8 @@ class Lexicon:
             found = np.flatnonzero(chances)
             chances = chances[found]
         else:
-            found = self._trie.beam(logits)
+            # A name has up to three forms.
+            found = self._trie.beam(logits, 3 * COMPARED)
             ids = [self.alphabet.encode(forms[i]) for i in found]
             chances = np.exp(log_probabilities(logits, ids)) if ids else np.zeros(0)
         totals = np.zeros(len(self))
@@ -204,8 +210,8 @@ class Lexicon:
         """Return the likeliest names and how likely it is that none of them is right.
 
         Args:
-            logits: (T, C).
-            free: what the picture says without the list, by `hwr.decoding.ctc.beam`.
+            logits: (T, C); condensed ones (`hwr.decoding.ctc.Condensed`) take a third of the time.
+            free: what the picture says without the list, by `hwr.decoding.beam.beam`.
             evidence: how to weigh the scores.
             listed: probability, before looking, that the name is on the list, 0 to 1; 1 rules
                 out that it is missing.
@@ -216,24 +222,25 @@ class Lexicon:
             raise ValueError(f"listed must lie above 0 and up to 1. Received: {listed}")
         evidence = evidence or Evidence()
         scores = self.score(logits, exact=exact)
-        with np.errstate(divide="ignore"):
-            weights = np.log(scores.totals) / evidence.temperature
+        best = np.argsort(-scores.totals, kind="stable")[:COMPARED]
+        best = best[scores.totals[best] > 0]
+        weights = np.log(scores.totals[best]) / evidence.temperature
         absent = -np.inf
         if listed < 1:
             absent = np.log(max(self._unlisted(free), 1e-300)) / evidence.temperature
             absent += evidence.offset + evidence.growth * np.log(len(self))
             absent += np.log(1 - listed) - np.log(listed)
-        top = max(float(weights.max()), absent)
-        if not np.isfinite(top):
-            # Nothing on the list can be written in so few steps.
+        if not len(best):  # no name on the list can be written in so few steps
             return Match((), (), 1.0)
+        top = max(float(weights.max()), absent)
         weights, missing = np.exp(weights - top), float(np.exp(absent - top))
         total = float(weights.sum()) + missing
-        best = np.argsort(-weights, kind="stable")[:count]
-        best = best[weights[best] > 0]
+        shown = [(int(i), float(w / total)) for i, w in zip(best, weights, strict=True) if w][
+            :count
+        ]
         return Match(
-            tuple(Candidate(self.names[i], float(weights[i] / total)) for i in best),
-            tuple(scores.form(int(i)) for i in best),
+            tuple(Candidate(self.names[i], share) for i, share in shown),
+            tuple(scores.form(i) for i, _ in shown),
             missing / total,
         )
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from hwr.alphabet import BLANK
 from hwr.arrays import Doubles, Floats
-from hwr.decoding.ctc import SURELY_BLANK, log_softmax
+from hwr.decoding.ctc import log_softmax
 
-#: Prefixes that the beam keeps, and texts that it returns.
-WIDTH, RESCORED = 200, 20
+#: Prefixes that the beam keeps.
+WIDTH = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,21 +104,17 @@ class Trie:
         chances[self.text[ends]] = (in_blank + in_letter)[ends]
         return np.asarray(chances * np.exp(peaks.sum()))
 
-    def beam(self, logits: Floats, width: int = WIDTH, count: int = RESCORED) -> NDArray[np.intp]:
+    def beam(self, logits: Floats, count: int, width: int = WIDTH) -> NDArray[np.intp]:
         """Return the numbers of the likeliest texts, at most `count`, best first.
 
         Prefix beam search along the trie; what it finds is to be scored exactly.
         """
-        probabilities = np.exp(log_softmax(logits))
         nodes = np.zeros(1, np.intp)
         in_blank, in_letter = np.ones(1), np.zeros(1)
         # Where a node stands in the next beam.
         place = np.full(len(self.parent), -1)
-        for row, blank in zip(probabilities, probabilities[:, BLANK] >= SURELY_BLANK, strict=True):
+        for row in np.exp(log_softmax(logits)):
             total = in_blank + in_letter
-            if blank:
-                in_blank, in_letter = total, np.zeros_like(total)
-                continue
             counts = self.count[nodes]
             owner = np.repeat(np.arange(len(nodes)), counts)
             offset = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -15,10 +15,10 @@ from hwr.data.dataset import Dataset, DatasetError, Sample, split_calibration
 from hwr.decoding.alignment import align, ink_profile, peaks
 from hwr.decoding.beam import beam, beam_search
 from hwr.decoding.confidence import DecodingParameters, features, fit_choice
-from hwr.decoding.ctc import greedy_text
+from hwr.decoding.ctc import Condensed, greedy_text
 from hwr.decoding.decoder import Decoder
 from hwr.decoding.language_model import LanguageModel
-from hwr.decoding.lexicon import EXACT, Evidence, Lexicon
+from hwr.decoding.lexicon import COMPARED, Evidence, Lexicon
 from hwr.image import ImageError, load_image
 from hwr.letter import Candidate
 from hwr.network.engine import batches_by_width
@@ -32,8 +32,8 @@ LEAST = 50
 #: Beam whose texts the language model chooses between.
 WIDE = 20
 
-#: Sizes of the random lexicons, and names of each that are weighed against one another.
-SIZES, WEIGHED = (10, 30, 100, 300, 1000, 3000), 30
+#: Sizes of the random lexicons.
+SIZES = (10, 30, 100, 300, 1000, 3000)
 
 #: Where letters may meet between their peaks.
 CUTS = np.round(np.arange(0.2, 1.01, 0.02), 2)
@@ -196,10 +196,11 @@ def fit_evidence(cases: Sequence[Case], pool: Lexicon, rng: np.random.Generator)
         if true is None:
             continue
         # Exact, at any size: chances for thousands of names at once.
-        totals = pool.score(case.logits, exact=True).totals
-        free = beam(case.logits, pool.alphabet)
+        steps = Condensed.of(case.logits).scores
+        totals = pool.score(steps, exact=True).totals
+        free = beam(steps, pool.alphabet)
         for size in SIZES:
-            if size >= min(len(pool), EXACT * 2):
+            if size >= len(pool):
                 break
             drawn = rng.choice(len(pool), size, replace=False)
             drawn = drawn[drawn != true]
@@ -228,7 +229,7 @@ def _weighed(
     """
     listed = {pool.names[i] for i in own}
     outside = max((c.probability for c in free if c.text.strip() not in listed), default=0.0)
-    ranked = own[np.argsort(-totals[own], kind="stable")[:WEIGHED]]
+    ranked = own[np.argsort(-totals[own], kind="stable")[:COMPARED]]
     if true is not None and true not in ranked:
         ranked = np.append(ranked, true)
     ranked = ranked[totals[ranked] > 0]

@@ -97,6 +97,34 @@ def test_posterior_weighs_names_against_none_of_them() -> None:
     assert sum(c.probability for c in certain.candidates) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("size", [2_000, 10_000, 20_000])
+@pytest.mark.parametrize("written", ["MARTINEAU", "ROY"])
+def test_irrelevant_names_hardly_change_the_confidence(written: str, size: int) -> None:
+    """There is no jump where a beam takes the place of exact scores."""
+    alphabet = Alphabet()
+    letters = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    similar = [
+        written[:i] + letter + written[i + 1 :]
+        for i, own in enumerate(written)
+        if own != "-"
+        for letter in letters
+    ]
+    rng = np.random.default_rng(0)
+    others = ["".join(rng.choice(letters, n)) for n in rng.integers(5, 12, size)]
+    steps = np.repeat(logits_of(written, alphabet, 0.7), 2, axis=0)
+    steps[::2] = np.log(1e-5)  # between two letters, steps that are surely blank
+    steps[::2, 0] = 0
+    evidence = Evidence(3.57, -6.7, 0.66)
+    confidences = []
+    for count in (size - 100, size + 100):
+        names = sorted({*similar, *others[: count - len(similar)]})
+        match = Lexicon.of(names, alphabet).match(steps, [Candidate("X", 1e-9)], evidence)
+        assert match.candidates[0].text == written
+        confidences.append(match.candidates[0].probability)
+    assert confidences[1] == pytest.approx(confidences[0], abs=0.02)
+    assert 0.05 < confidences[0] < 0.6
+
+
 def test_a_missing_name_is_noticed() -> None:
     logits = logits_of("DECADE", chance=0.99)
     free = beam(logits, ABC)
