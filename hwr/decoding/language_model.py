@@ -37,9 +37,7 @@ class LanguageModelError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class FusedLanguageModel:
-    """A language model with the weight that it has in a beam search; a
-    `hwr.decoding.ctc.Automaton`.
-    """
+    """A weighted language model for the beam search; a `hwr.decoding.beam.Automaton`."""
 
     start: int
     factors: Doubles

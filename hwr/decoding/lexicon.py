@@ -45,7 +45,7 @@ class LexiconError(ValueError):
 
 @dataclass(frozen=True)
 class Evidence:
-    """How much the scores of a lexicon weigh; fitted by `hwr.calibrate`.
+    """How much the scores of a lexicon weigh; fitted by `hwr.evaluation.calibration`.
 
     The chances of the names r of a lexicon and of "not on the list" are in proportion to
 

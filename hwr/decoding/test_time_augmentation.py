@@ -1,8 +1,7 @@
-"""Views: one writing a little moved, leaned or smaller, for a second look at what is unsure.
+"""Test-time augmentation: shifted, sheared and scaled copies of one image.
 
-What the network says of the views of a picture differs where it hesitates. Their mean is right
-more often than the first of them alone, as that of several networks would be (test-time
-augmentation; on handwriting Kizilirmak and Yanikoglu, 2023).
+The mean of the network's outputs over the copies is right more often than the output for the
+image alone (on handwriting: Kizilirmak and Yanikoglu, 2023).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The calibration: fits everything about doubt to readings of pictures that were set aside."""
+"""Calibration: fits the decoding parameters to readings of the calibration split."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CUTS = np.round(np.arange(0.2, 1.01, 0.02), 2)
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One picture that was set aside, with what the network says of it.
+    """One picture of the calibration split, with its logits.
 
     Attributes:
         image: (H, W) uint8 prepared image before padding.
