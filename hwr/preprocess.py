@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.arrays import Grey
+from hwr.arrays import Grey, runs_of
+from hwr.form_lines import without_form_lines
 from hwr.spec import Spec
 
 #: Pictures are first reduced to this many pixels: far above what the network sees, and it
@@ -144,7 +145,27 @@ def _evened(picture: Grey, note: Callable[[str, Grey], None]) -> tuple[Grey, flo
     evened, contrast = _even(grey, paper)
     evened = _without_surroundings(evened)
     note("even background", evened)
-    return evened, contrast
+    return _without_lines(evened, contrast, note)
+
+
+def _without_lines(
+    evened: Grey, contrast: float, note: Callable[[str, Grey], None]
+) -> tuple[Grey, float]:
+    """Return `evened` without form lines, its darkest stroke black again, and the contrast left."""
+    if contrast < LEAST_CONTRAST:
+        return evened, contrast
+    dark = cv2.bitwise_not(evened)
+    rest = without_form_lines(dark)
+    if rest is dark:
+        return evened, contrast
+    most = float(cv2.blur(rest, (3, 3)).max())
+    left = contrast * min(1.0, most / max(1.0, float(cv2.blur(dark, (3, 3)).max())))
+    if left < LEAST_CONTRAST:
+        return np.full_like(evened, 255), left
+    gained = cv2.convertScaleAbs(rest, alpha=max(1.0, 200.0 / most))
+    evened = cv2.bitwise_not(gained)
+    note("form lines removed", evened)
+    return evened, left
 
 
 def reduce(picture: Grey) -> Grey:
@@ -179,12 +200,15 @@ def _paper(grey: Grey) -> Grey:
     # Mirrored borders: replicated ones would take a stroke at the edge for paper.
     reach = min(window // 2, min(small.shape) - 1)
     framed = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
-    # Of scans, whose paper is white all over, the answer is known; the median takes ten times
-    # as long as to see that.
-    lightest = cv2.blur((framed == high).astype(np.float32), (window, window))
-    lightest = lightest[reach:, reach:][: small.shape[0], : small.shape[1]]
-    if lightest.min() > 0.5 + 1e-5:
-        return np.full_like(grey, high)
+    # Of scans, whose paper is of one tone all over, the answer is known; the median takes ten times
+    # as long as to see that, and between the lines of squared paper it would see no paper.
+    counts = np.bincount(grey[::2, ::2].ravel() >> 3, minlength=32)
+    tone = float(np.median(grey[(grey >> 3) == counts.argmax()]))
+    plain = cv2.inRange(grey, max(0.0, tone - 8), min(255.0, tone + 8))
+    plain = cv2.resize(plain, small.shape[::-1], interpolation=cv2.INTER_AREA)
+    share = cv2.blur(plain, (window, window), borderType=cv2.BORDER_REFLECT_101)
+    if share.min() > 128:
+        return np.full_like(grey, round(tone))
     median = cv2.medianBlur(framed, window)[reach:, reach:][: small.shape[0], : small.shape[1]]
     smooth = cv2.blur(median, (5, 5))
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -254,12 +278,6 @@ def _ink(evened: Grey) -> NDArray[np.bool_]:
     return evened < 255 * (1 - INK_THRESHOLD)
 
 
-def _runs(present: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the half-open ranges where `present`, (N,) bool, is True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], present.astype(np.int8), [0]))))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
 def _line_rows(evened: Grey, *, others: bool) -> list[slice]:
     """Return the rows of the line of writing that the picture is about, and then of others.
 
@@ -300,7 +318,7 @@ def _lines(ink: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the rows of each line of writing in `ink`, (H, W), from above."""
     # Ten times as fast as NumPy's sum of truth values.
     counts = cv2.reduce(ink.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
-    return _merge_accents(_runs(np.asarray(counts)[:, 0] > 1))
+    return _merge_accents(runs_of(np.asarray(counts)[:, 0] > 1))
 
 
 def _without_cut_off_rests(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
