@@ -40,7 +40,7 @@ TOLERANCE = 1e-3
 PROMISE = 30.0
 
 #: Seconds after which any process is killed and the comparison fails.
-LONGEST = 300.0
+LONGEST = 600.0
 
 NAMES = ("ANNA", "LEO", "IDA", "TOM", "EVA", "LUC", "MAX", "ELLA")
 

@@ -150,9 +150,7 @@ class Trainer:
         if init is not None:
             set_weights(self.reader, get_weights(init))
         self.optimizer: Any = keras.optimizers.AdamW(
-            plan.learning_rate,
-            weight_decay=plan.weight_decay,
-            global_clipnorm=plan.clip,
+            plan.learning_rate, weight_decay=plan.weight_decay, global_clipnorm=plan.clip
         )
         self.optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         if precision == "mixed_float16":
@@ -174,7 +172,12 @@ class Trainer:
         """Train to the end of the plan, or until interrupted; return the progress."""
         stream = self.batches(self.progress.step)
         log = RunLog(self.folder) if self._writes else None
-        bar = self._bar()
+        bar = tqdm(
+            total=100,
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
+            mininterval=1,
+            disable=not self._writes,
+        )
         losses: list[float] = []
         next_validation = self.progress.samples + self.plan.validate_every
         if self._initial and self.validation and not self.progress.history:
@@ -188,7 +191,7 @@ class Trainer:
         with self._interruptible(), bar:
             while self._goes_on():
                 batch = self._in_step(next(stream))
-                put(self._rate, self.plan.rate_at(self._done()))
+                put(self.optimizer.learning_rate, self.plan.rate_at(self._done()))
                 results = self.model.train_on_batch(
                     batch.images, [batch.labels, batch.labels], return_dict=True
                 )
@@ -216,9 +219,12 @@ class Trainer:
             self.checkpoint()
             history = self.progress.history
             seen = history[-1]["samples"] if history else None
-            unsaved = self.progress.saved != self.progress.samples and self._done() >= 1
+            # A finished run that is resumed: with a step made, the validation above was the last.
+            unsaved = self.progress.samples == start_samples != self.progress.saved
             # Without a model to show for it, even a run that was stopped is validated.
-            if (seen != self.progress.samples and (not self._stop or not history)) or unsaved:
+            if (seen != self.progress.samples and (not self._stop or not history)) or (
+                unsaved and self._done() >= 1
+            ):
                 self._validate(log, float(np.mean(losses)) if losses else None, speed)
                 self.checkpoint()
         return self.progress
@@ -302,11 +308,6 @@ class Trainer:
     def _writes(self) -> bool:
         return self.hosts is None or self.hosts.first
 
-    @property
-    def _rate(self) -> Any:
-        """The variable of the learning rate."""
-        return self.optimizer.learning_rate
-
     def _goes_on(self) -> bool:
         """Return whether there is another step; several processes agree on it."""
         if self.hosts is not None:
@@ -360,14 +361,6 @@ class Trainer:
 
     def _done(self) -> float:
         return self.plan.progress(self.progress.samples, self.progress.seconds)
-
-    def _bar(self) -> tqdm[Any]:
-        return tqdm(
-            total=100,
-            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
-            mininterval=1,
-            disable=not self._writes,
-        )
 
     def _show(self, bar: tqdm[Any], loss: float, speed: float) -> None:
         bar.n = round(100 * self._done(), 2)

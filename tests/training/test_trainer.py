@@ -209,6 +209,8 @@ def test_the_last_weights_can_be_kept_whatever_validation_says(
     run.save = lambda model, scores, progress: saved.append(progress.samples)
     run.run()
     assert saved == kept
+    # The last loss is logged: weights that are not kept are not validated twice.
+    assert [entry["loss"] is not None for entry in run.progress.history] == [True, True]
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(images: PreparedSet, tmp_path: Path) -> None:
