@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hwr.arrays import Grey, runs_of
 from hwr.form_lines import without_form_lines
+from hwr.skew import skew_of, turned
 from hwr.spec import Spec
 
 #: Pictures are first reduced to this many pixels: far above what the network sees, and it
@@ -145,6 +146,12 @@ def _evened(picture: Grey, note: Callable[[str, Grey], None]) -> tuple[Grey, flo
     evened, contrast = _even(grey, paper)
     evened = _without_surroundings(evened)
     note("even background", evened)
+    if contrast < LEAST_CONTRAST:
+        return evened, contrast
+    skew = skew_of(cv2.bitwise_not(evened))
+    if skew:
+        evened = turned(evened, skew)
+        note("straightened", evened)
     return _without_lines(evened, contrast, note)
 
 
@@ -152,8 +159,6 @@ def _without_lines(
     evened: Grey, contrast: float, note: Callable[[str, Grey], None]
 ) -> tuple[Grey, float]:
     """Return `evened` without form lines, its darkest stroke black again, and the contrast left."""
-    if contrast < LEAST_CONTRAST:
-        return evened, contrast
     dark = cv2.bitwise_not(evened)
     rest = without_form_lines(dark)
     if rest is dark:

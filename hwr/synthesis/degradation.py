@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr.arrays import Grey
+from hwr.skew import turned
 
 #: A grey or colour picture: (H, W) or (H, W, 3) uint8.
 Pixels = NDArray[np.uint8]
@@ -231,27 +232,6 @@ def faint(picture: Grey, rng: np.random.Generator) -> Pixels:
 def skewed(picture: Grey, rng: np.random.Generator) -> Pixels:
     """Turned by 4 to 20 degrees."""
     return turned(picture, float(rng.uniform(4, 20) * rng.choice([-1, 1])))
-
-
-def turned(picture: Grey, degrees: float) -> Grey:
-    """Return `picture` turned against the clock on a page that holds all of it."""
-    height, width = picture.shape
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
-    cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
-    size = round(width * cos + height * sin), round(width * sin + height * cos)
-    matrix[0, 2] += (size[0] - width) / 2
-    matrix[1, 2] += (size[1] - height) / 2
-    return np.asarray(
-        cv2.warpAffine(
-            picture,
-            matrix,
-            size,
-            flags=cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=255,
-        ),
-        np.uint8,
-    )
 
 
 def small(picture: Grey, rng: np.random.Generator) -> Pixels:
