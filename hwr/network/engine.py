@@ -24,11 +24,9 @@ from hwr.spec import Spec
 if TYPE_CHECKING:
     import keras
 
-
 ENGINES = ("onnx", "int8", "keras")
 
-#: What reads unless something else is asked for: a model folder has int8 only where somebody
-#: exported it, who should have evaluated it, too.
+#: Engines by default, in this order: a folder holds int8 only if it was exported on purpose.
 DEFAULTS = ("int8", "onnx")
 
 #: Pictures run through the network together. More do not make it faster, and the widest
@@ -63,7 +61,6 @@ class OnnxEngine:
         import onnxruntime
 
         self._alone = alone
-
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

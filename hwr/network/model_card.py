@@ -93,7 +93,7 @@ def _figures(validation: Mapping[str, Any], evaluation: Mapping[str, Any]) -> st
     lines += [_score_line(n, s) for n, s in validation.items() if n not in evaluation]
     if len(lines) == 2:
         return "## How well it reads\n\nIt was not validated."
-    told = (
+    method = (
         "Greedy reading, no list of names, labels as published, pictures (where writers are "
         "known: writers) never trained on. The weights kept are those of the end of the run, or "
         "earlier ones if these have, by more than 1 %, the lowest mean CER on "
@@ -105,7 +105,7 @@ def _figures(validation: Mapping[str, Any], evaluation: Mapping[str, Any]) -> st
     for name, note in NOTES.items():
         if any(known.split(" (")[0] == name for known in evaluation):
             measure += f" `{name}`: {note}."
-    return f"## How well it reads\n\n{told}\n\n" + "\n".join(lines) + f"\n\n{measure}"
+    return f"## How well it reads\n\n{method}\n\n" + "\n".join(lines) + f"\n\n{measure}"
 
 
 def _score_line(name: str, s: Mapping[str, Any]) -> str:

@@ -110,7 +110,7 @@ def add_onnx(folder: Path, engine: str, data: bytes, spec: Spec | None = None) -
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any], card: str) -> None:
-    """Replace what is told about a model; the weights stay."""
+    """Replace metrics and model card; the weights stay."""
     write_text(folder / METRICS, _metrics_text(metrics))
     write_text(folder / CARD, card)
 
@@ -137,8 +137,8 @@ def load_spec(folder: Path) -> Spec:
                 f"{folder.name}/{CONFIG} has format {config['format']!r}, this program reads "
                 f"format {FORMAT}; install the matching version of hwr or train again."
             )
-        told = config.get("spec_sha256")
-        if told is not None and told != content_sha256(config["spec"]):
+        digest = config.get("spec_sha256")
+        if digest is not None and digest != content_sha256(config["spec"]):
             raise ModelFolderError(
                 f"{folder.name}/{CONFIG} was changed after the model was written (the sha256 of "
                 "its spec differs); copy the whole model folder again."
@@ -210,8 +210,7 @@ def load_onnx(folder: Path, engine: str = "onnx") -> tuple[Spec, bytes]:
             f"{folder.name}/{file.name} is not the file that {CONFIG} describes (its sha256 "
             f"differs); copy the whole model folder again, or run: {remedy}"
         )
-    # ONNX lets a tensor name a file, any file, to take its numbers from; "location" is how.
-    # The standard has no shorter way to say it, and our own networks have no such word.
+    # External data: "location" names any file to read a tensor from. Our graphs have no such key.
     if b"location" in data:
         raise ModelFolderError(
             f"{folder.name}/{file.name} wants to read other files for its weights, which is not "

@@ -17,9 +17,7 @@ from hwr.spec import Spec
 if TYPE_CHECKING:
     import keras
 
-
-#: Operators used are the same since this version of the standard (2021), so that old
-#: runtimes read the file, too.
+#: The operators used are unchanged since this version (2021), so that old runtimes read the file.
 OPSET = 14
 IR_VERSION = 8
 
@@ -35,8 +33,7 @@ def onnx_bytes(model: keras.Model, spec: Spec) -> bytes:
     Raises:
         ImportError: the package onnx is not installed.
     """
-    graph = _Graph(model, spec)
-    return graph.serialised()
+    return _Graph(model, spec).serialised()
 
 
 # === Nodes ===
@@ -111,8 +108,6 @@ class _Graph:
         folded = (kernel * scale).transpose(3, 2, 0, 1)
         if name == "stem":
             folded = folded / 255
-        if pads is None:
-            pads = _same_padding(kernel.shape[:2], strides)
         out = self._node(
             "Conv",
             [
@@ -122,7 +117,7 @@ class _Graph:
             ],
             name,
             strides=strides,
-            pads=pads,
+            pads=pads or _same_padding(kernel.shape[:2], strides),
             kernel_shape=kernel.shape[:2],
         )
         return self._node("Relu", [out], f"{name}_relu")

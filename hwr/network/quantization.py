@@ -41,7 +41,7 @@ FEATURES = (
     (("column_relu",), ("column",), ("lstm1",)),
 )
 
-#: Features that are hardly ever there count as this share of the one with the widest range.
+#: The smallest range of a feature, as a share of the widest one.
 LEAST_RANGE = 0.02
 
 #: Weights are -LIMIT..LIMIT, 7 bits. Processors without VNNI instructions (most of those made
@@ -85,12 +85,11 @@ def int8_bytes(model: bytes, images: Sequence[Grey], spec: Spec) -> bytes:
 
 
 def _even_out(graph: Any, images: Sequence[Grey], spec: Spec) -> None:
-    """Scale features such that each has the same range; what the network says stays the same.
+    """Scale features such that each has the same range; the logits stay the same.
 
-    All features of a tensor share one scale of 8 bits, too coarse for those that stay small
-    (Nagel et al., "Data-free quantization through weight equalization and bias correction",
-    2019). What a rectifier is given can be divided by any number above 0 if those that read it
-    multiply by it.
+    All features of a tensor share one 8-bit scale, too coarse for small ones (Nagel et al.,
+    "Data-free quantization through weight equalization and bias correction", 2019). The input of
+    a ReLU can be divided by any positive number if the layers behind it multiply by it.
     """
     tensors = [name for names, _, _ in FEATURES for name in names]
     largest: dict[str, list[Doubles]] = {name: [] for name in tensors}
@@ -227,9 +226,9 @@ def _round(quantized: Any, graph: Any, moments: Mapping[str, Doubles]) -> None:
 def round_weights(weights: Doubles, scales: Doubles, moments: Doubles, limit: int) -> Doubles:
     """Return whole numbers that stand for `weights` when multiplied by `scales`.
 
-    Not each to its nearest: inputs go together, so what one weight is off after rounding, those
-    not yet rounded can make up for (Frantar et al., "GPTQ: Accurate post-training quantization
-    for generative pre-trained transformers", 2022). Inputs with the largest squares come first.
+    Inputs are correlated, so weights not yet rounded compensate for the error of those that are
+    (Frantar et al., "GPTQ: Accurate post-training quantization for generative pre-trained
+    transformers", 2022). Inputs with the largest squares come first.
 
     Args:
         weights: (N, K), of N sums of K inputs.
@@ -244,7 +243,7 @@ def round_weights(weights: Doubles, scales: Doubles, moments: Doubles, limit: in
     rest = np.array(weights[:, order], np.float64)
     damping = DAMPING * float(np.diag(moments).mean()) or 1.0
     squares = moments[np.ix_(order, order)] + damping * np.eye(len(moments))
-    # Row k: how much the inputs behind k make up for an error of input k.
+    # Row k: how much the inputs after k compensate for an error of input k.
     factor = np.linalg.cholesky(np.linalg.inv(squares)).T
     rounded = np.empty_like(rest)
     for k in range(rest.shape[1]):
@@ -277,8 +276,8 @@ def _moments(graph: Any, images: Sequence[Grey], spec: Spec) -> dict[str, Double
                 some = rng.permutation(len(windows))[:PLACES]
                 add(f"{node.name}_kernel", windows[some])
                 continue
-            said = values[node.output[0]]  # T x 2 x B x U
-            for way, before in enumerate((said[:-1, 0], said[1:, 1])):
+            states = values[node.output[0]]  # T x 2 x B x U
+            for way, before in enumerate((states[:-1, 0], states[1:, 1])):
                 add(f"{node.name}_w{way}", features)
                 add(f"{node.name}_r{way}", before)
     return moments

@@ -38,9 +38,9 @@ def average_models(first: Path, second: Path, share: float, out: Path) -> None:
     mean = [(1 - share) * a + share * b for a, b in zip(weights, others, strict=True)]
     model.set_weights([np.asarray(w, np.float32) for w in mean])
     metrics = read_json(second / METRICS)
-    told = {
+    new_metrics = {
         "runs": metrics.get("runs", []),
         "averaged": {"first": first.name, "second": second.name, "share": share},
         "validation": {},
     }
-    save_model(out, model, other_spec, told, model_card(told, other_spec))
+    save_model(out, model, other_spec, new_metrics, model_card(new_metrics, other_spec))

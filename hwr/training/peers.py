@@ -216,9 +216,9 @@ class Hosts:
     def _listen(self, number: int, peer: _Peer) -> None:
         """Handle the messages of a process until it disconnects or is lost."""
         with peer.connection, peer.lines:
-            self._sort(number, peer)
+            self._handle(number, peer)
 
-    def _sort(self, number: int, peer: _Peer) -> None:
+    def _handle(self, number: int, peer: _Peer) -> None:
         try:
             for line in peer.lines:
                 message = json.loads(line)
