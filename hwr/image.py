@@ -21,6 +21,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from hwr.image_error import CHOOSE, MAX_PIXELS, ImageError, at_least, check_size, decoder_errors
 from hwr.image_file import FORMATS, check_directory, open_image, page_notes
+from hwr.ink_color import grey_of
 
 __all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "ImageError", "Picture", "Source", "load_image"]
 
@@ -50,7 +51,8 @@ def load_image(source: Source) -> Picture:
 
     Of a file with several pages or frames the first is taken; the camera's orientation tag is
     applied; transparency is laid on white paper, or on black if the ink itself is light (see
-    `_on_paper`); 16-bit values are divided by 257 and rounded; colour becomes ITU-R 601 luma.
+    `_on_paper`); 16-bit values are scaled by the bits that are used, 8, 12 or 16; colour becomes
+    ITU-R 601 luma, or what shows the ink better (`hwr.ink_color`).
     Whether the ink is dark on light or light on dark is not looked at.
 
     Arrays may be (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA of bool, uint8, uint16, or
@@ -200,15 +202,24 @@ def _luma_and_alpha(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
         # Pillow knows no direct way.
         if image.mode == "LAB":
             image = image.convert("RGB")
-        return np.asarray(image.convert("L")), None
+        luma = np.asarray(image.convert("L"))
+        if image.mode in ("1", "L"):
+            return luma, None
+        return _clear_grey(np.asarray(image.convert("RGB")), luma), None
+
+
+def _clear_grey(rgb: np.ndarray, luma: np.ndarray) -> np.ndarray:
+    """Return grey pixels in which the ink of a coloured picture stands out, as a rule `luma`."""
+    grey = grey_of(rgb)
+    return luma if grey is None else grey
 
 
 def _read_sixteen_bits(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     raw = np.asarray(image)
-    white, inverted = 65535, False
+    white, inverted = _white_of(raw), False
     if isinstance(image, TiffImageFile):
         # Pillow gives 12-bit values as they are and forgets that zero may mean white.
-        white = 4095 if image.tag_v2.get(_TIFF_BITS) == (12,) else 65535
+        white = 4095 if image.tag_v2.get(_TIFF_BITS) == (12,) else white
         inverted = image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0
     luma = _scale(raw, white)
     key = image.info.get("transparency")
@@ -225,7 +236,13 @@ def _narrow(raw: np.ndarray) -> np.ndarray:
             f"This picture's pixel values go from {low} to {high}, beyond 16 bits; "
             "save it with 8 or 16 bits per pixel and try again.",
         )
-    return raw.astype(np.uint8) if high <= 255 else _scale(raw, 65535)
+    return _scale(raw, _white_of(raw))
+
+
+def _white_of(raw: np.ndarray) -> int:
+    """Return the white of integers of 16 bits: many files and arrays hold 8 or 12 bits in them."""
+    high = int(raw.max())
+    return 255 if high <= 255 else 4095 if high <= 4095 else 65535
 
 
 def _scale(raw: np.ndarray, white: int) -> np.ndarray:
@@ -287,7 +304,9 @@ def _read_array(array: np.ndarray) -> Picture:
         return Picture(_own(array.reshape(array.shape[:2])))
     rgb = np.ascontiguousarray(array[..., :3])
     luma = np.asarray(Image.fromarray(rgb).convert("L"))  # (H, W, 3) -> (H, W)
-    grey, notes = _on_paper(luma, array[..., 3] if array.shape[2] == 4 else None)
+    if array.shape[2] == 3:
+        return Picture(_own(_clear_grey(rgb, luma)))
+    grey, notes = _on_paper(luma, array[..., 3])
     return Picture(_own(grey), notes)
 
 
@@ -299,7 +318,7 @@ def _eight_bits(array: np.ndarray) -> np.ndarray:
     if kind == "b":
         return np.where(array, np.uint8(255), np.uint8(0))
     if (kind, width) == ("u", 2):
-        return _scale(array, 65535)
+        return _scale(array, _white_of(array))
     if kind == "f" and width in (4, 8):
         low, high = float(array.min()), float(array.max())
         # Written so that NaN, which makes both NaN, is refused too.
