@@ -16,6 +16,7 @@ from hwr.arrays import Grey, runs_of
 from hwr.form_lines import without_form_lines
 from hwr.skew import skew_of, turned
 from hwr.spec import Spec
+from hwr.specks import without_specks
 
 #: Pictures are first reduced to this many pixels: far above what the network sees, and it
 #: bounds the cost of a 20-megapixel photograph.
@@ -25,12 +26,19 @@ WORKING_PIXELS = 400_000
 #: four times as long, and of 1,800 pictures 9 in 10 are prepared within 8 of 255 the same.
 THUMBNAIL = 80
 
+#: Pixels of the longer side at which strokes are filled, and the widest stroke as a share of it.
+BARE_SIDE, WIDEST_STROKE = 640, 0.08
+
 #: Ink is what is darker than the paper by this share of the darkest stroke.
 INK_THRESHOLD = 0.3
 
 #: The darkest stroke of a picture with writing differs from its paper by at least this
 #: much (of 255); JPEG and paper noise stay below.
 LEAST_CONTRAST = 20.0
+
+#: The contrast of the faintest pencil, and what tells its strokes from noise: the share of the
+#: picture that they cover, and their least extent in pixels.
+FAINTEST, FEWEST_MARKS, MOST_MARKS, STROKE = 6.0, 0.002, 0.15, 7
 
 #: Paper in shadow is still brighter than this; in a darker picture noise would become ink.
 DARKEST_PAPER = 128
@@ -117,7 +125,7 @@ def padded_width(width: int, spec: Spec) -> int:
 
 def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None], line: int) -> Prepared:
     evened, contrast = _evened(picture, note)
-    if contrast < LEAST_CONTRAST:
+    if evened.min() == 255:
         blank = np.full((spec.height, spec.width_step), 255, np.uint8)
         note("scale", blank)
         return Prepared(blank, True, contrast)
@@ -139,14 +147,20 @@ def _evened(picture: Grey, note: Callable[[str, Grey], None]) -> tuple[Grey, flo
         )
     grey = reduce(picture)
     note("grey", grey)
+    calm = without_specks(grey)
+    if calm is not grey:
+        grey = calm
+        note("specks removed", grey)
     paper = _paper(grey)
     if _is_light_on_dark(grey, paper):
         grey, paper = 255 - grey, 255 - paper
     note("polarity", grey)
+    if paper.min() < paper.max():
+        paper = cv2.min(paper, _bare(grey))
     evened, contrast = _even(grey, paper)
     evened = _without_surroundings(evened)
     note("even background", evened)
-    if contrast < LEAST_CONTRAST:
+    if evened.min() == 255:
         return evened, contrast
     skew = skew_of(cv2.bitwise_not(evened))
     if skew:
@@ -165,7 +179,7 @@ def _without_lines(
         return evened, contrast
     most = float(cv2.blur(rest, (3, 3)).max())
     left = contrast * min(1.0, most / max(1.0, float(cv2.blur(dark, (3, 3)).max())))
-    if left < LEAST_CONTRAST:
+    if left < min(contrast, LEAST_CONTRAST):
         return np.full_like(evened, 255), left
     gained = cv2.convertScaleAbs(rest, alpha=max(1.0, 200.0 / most))
     evened = cv2.bitwise_not(gained)
@@ -219,6 +233,16 @@ def _paper(grey: Grey) -> Grey:
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
+def _bare(grey: Grey) -> Grey:
+    """Return `grey` with all strokes filled by the paper beside them, the edges of shadows kept."""
+    height, width = grey.shape
+    factor = min(1.0, BARE_SIDE / max(height, width))
+    small = _resize(grey, max(1, round(width * factor)), max(1, round(height * factor)))
+    kernel = np.ones((round(WIDEST_STROKE * max(small.shape)) | 1,) * 2, np.uint8)
+    bare = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel)
+    return _resize(np.asarray(bare, np.uint8), width, height)
+
+
 def _is_light_on_dark(grey: Grey, paper: Grey) -> bool:
     """Return whether ink is lighter than the paper around it."""
     # A 3x3 mean first: the grain of blank paper must not outvote strokes.
@@ -241,10 +265,26 @@ def _even(grey: Grey, paper: Grey) -> tuple[Grey, float]:
     darkness = drop * cv2.LUT(paper, BRIGHTENING)
     # A 3x3 mean keeps one dark pixel of noise from counting as the darkest stroke.
     contrast = float(cv2.blur(darkness, (3, 3)).max())
-    if contrast < LEAST_CONTRAST:
+    if contrast < LEAST_CONTRAST and not _has_faint_strokes(darkness, contrast):
         return np.full_like(grey, 255), contrast
     gain = max(1.0, 200.0 / contrast)
     return (255.0 - np.minimum(darkness * gain, 255.0)).astype(np.uint8), contrast
+
+
+def _has_faint_strokes(darkness: Grey, contrast: float) -> bool:
+    """Whether what is hardly darker than the paper has the shape of strokes, not of noise."""
+    if contrast < FAINTEST:
+        return False
+    marks = cv2.blur(darkness, (3, 3)) > contrast / 2
+    if not FEWEST_MARKS <= np.count_nonzero(marks) / marks.size <= MOST_MARKS:
+        return False
+    stats = cv2.connectedComponentsWithStats(marks.astype(np.uint8))[2][1:]
+    sizes = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    areas = stats[:, cv2.CC_STAT_AREA]
+    strokes = (sizes >= STROKE) & (
+        areas <= 0.5 * stats[:, cv2.CC_STAT_WIDTH] * stats[:, cv2.CC_STAT_HEIGHT] + 3 * sizes
+    )
+    return bool(areas[strokes].sum() >= 0.7 * areas.sum())
 
 
 def _without_surroundings(evened: Grey) -> Grey:
