@@ -99,8 +99,8 @@ class Progress:
     """State of a run; stored with every checkpoint.
 
     `due`: a validation is pending. A run killed during it repeats it when resumed, or a later,
-    worse model would count as the best. `saved`: number of images trained on when the model was
-    last saved; -1 if it never was.
+    worse model would count as the best; `due_loss` is the loss that it logs. `saved`: number of
+    images trained on when the model was last saved; -1 if it never was.
     """
 
     step: int = 0
@@ -109,6 +109,7 @@ class Progress:
     best_cer: float = math.inf
     history: list[dict[str, float | None]] = field(default_factory=list)
     due: bool = False
+    due_loss: float | None = None
     saved: int = -1
 
 
@@ -184,7 +185,7 @@ class Trainer:
             # The initial weights are the best so far; training has to beat them.
             self._validate(log, None, None)
         if self.progress.due:
-            self._validate(log, None, None)
+            self._validate(log, self.progress.due_loss, None)
             self.checkpoint()
         mark, speed = time.monotonic(), None
         start_samples, start_seconds = self.progress.samples, self.progress.seconds
@@ -210,8 +211,9 @@ class Trainer:
                 if self.progress.samples >= next_validation:
                     next_validation += self.plan.validate_every
                     self.progress.due = True
+                    self.progress.due_loss = float(np.mean(losses))
                     self.checkpoint()  # saving the model may fail
-                    self._validate(log, float(np.mean(losses)), speed)
+                    self._validate(log, self.progress.due_loss, speed)
                     losses = []
                     self.checkpoint()
                     mark = time.monotonic()  # validation is not training time

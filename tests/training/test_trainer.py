@@ -121,6 +121,7 @@ def test_run_killed_while_it_validates_validates_before_it_goes_on(
     assert (second.progress.samples, second.progress.due) == (80, True)
     second.run()
     assert [entry["samples"] for entry in second.progress.history] == [80, 160]
+    assert [entry["loss"] is not None for entry in second.progress.history] == [True, True]
     assert saved[0] == 80
     with (tmp_path / "log.csv").open() as file:
         assert [row["samples"] for row in csv.DictReader(file)] == ["80", "160"]
