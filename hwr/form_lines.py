@@ -46,6 +46,9 @@ BEND = 0.04
 #: A line's tone is at least this share of its usual one, except in so many percent of its length.
 EVEN, PALE_SHARE = 0.5, 6
 
+#: Pixels along a line over which the grain of paper is averaged, where it usually is so dark.
+GRAIN, GRAINY = 7, 3
+
 #: How far apart ends may be that belong together, as a share of the sum of the picture's sides.
 NEAR = 0.009
 
@@ -140,6 +143,9 @@ class _Lines:
         Args:
             other: (H, W) uint8, not 0 in lines that cross these; beside them these are not thin.
         """
+        if np.median(dark) >= GRAINY:
+            # Grain is weaker than a line in the mean along it.
+            dark = np.asarray(cv2.blur(dark, (GRAIN, 1)), np.uint8)
         image = dark if other is None else np.where(other, np.uint8(0), dark)
         # Less what is thicker than a line: the bodies of letters and uneven paper.
         thin = cv2.subtract(image, _opened(image, (thick, 1)))

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from hwr.arrays import Doubles, Grey
+from hwr.text_lines import without_cut_off_rests
 
 #: Writing may be turned by up to so many degrees.
 MOST = 32.0
@@ -46,7 +47,8 @@ def skew_of(dark: Grey) -> float:
         return 0.0
     factor = min(1.0, SIDE / max(dark.shape))
     small = cv2.resize(dark, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    rows, columns = np.nonzero(small > 0.3 * small.max())
+    # Rests of other lines, cut by an edge, stand anywhere.
+    rows, columns = np.nonzero(without_cut_off_rests(small > 0.3 * small.max()))
     if rows.size < 30:
         return 0.0
     every = -(-rows.size // POINTS)
