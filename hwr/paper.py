@@ -5,15 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from hwr.arrays import Grey
+from hwr.arrays import Floats, Grey
 from hwr.text_lines import ink_of
 
 #: Pixels of the longer side at which the brightness of the paper is measured. Twice as many take
 #: four times as long, and of 1,800 pictures 9 in 10 are prepared within 8 of 255 the same.
 THUMBNAIL = 80
 
-#: Pixels of the longer side at which strokes are filled, and the widest stroke as a share of it.
-BARE_SIDE, WIDEST_STROKE = 640, 0.08
+#: Pixels of the longer side at which strokes are filled, and the widest stroke, as shares of the
+#: longer and of the shorter side.
+BARE_SIDE, WIDEST_STROKE, WIDEST_OF_HEIGHT = 400, 0.15, 0.6
 
 #: The darkest stroke of a picture with writing differs from its paper by at least this
 #: much (of 255); JPEG and paper noise stay below.
@@ -56,15 +57,14 @@ def paper_of(grey: Grey) -> Grey:
     # Mirrored borders: replicated ones would take a stroke at the edge for paper.
     reach = min(window // 2, min(small.shape) - 1)
     framed = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
-    # Of scans, whose paper is of one tone all over, the answer is known; the median takes ten times
-    # as long as to see that, and between the lines of squared paper it would see no paper.
-    counts = np.bincount(grey[::2, ::2].ravel() >> 3, minlength=32)
-    tone = float(np.median(grey[(grey >> 3) == counts.argmax()]))
-    plain = cv2.inRange(grey, max(0.0, tone - 8), min(255.0, tone + 8))
+    # Of scans, whose paper is of one light tone all over, the answer is known; the median takes ten
+    # times as long as to see that, and between the lines of squared paper it would see no paper.
+    tone = int(np.bincount(grey[::2, ::2].ravel(), minlength=256).argmax())
+    plain = cv2.inRange(grey, max(0, tone - 8), min(255, tone + 8))
     plain = cv2.resize(plain, small.shape[::-1], interpolation=cv2.INTER_AREA)
     share = cv2.blur(plain, (window, window), borderType=cv2.BORDER_REFLECT_101)
-    if share.min() > 128:
-        return np.full_like(grey, round(tone))
+    if tone >= DARKEST_PAPER and share.min() > 128:
+        return np.full_like(grey, tone)
     median = cv2.medianBlur(framed, window)[reach:, reach:][: small.shape[0], : small.shape[1]]
     smooth = cv2.blur(median, (5, 5))
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -75,7 +75,8 @@ def bare_paper(grey: Grey) -> Grey:
     height, width = grey.shape
     factor = min(1.0, BARE_SIDE / max(height, width))
     small = resize(grey, max(1, round(width * factor)), max(1, round(height * factor)))
-    kernel = np.ones((round(WIDEST_STROKE * max(small.shape)) | 1,) * 2, np.uint8)
+    widest = max(WIDEST_STROKE * max(small.shape), WIDEST_OF_HEIGHT * min(small.shape))
+    kernel = np.ones((round(widest) | 1,) * 2, np.uint8)
     bare = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel)
     return resize(np.asarray(bare, np.uint8), width, height)
 
@@ -108,7 +109,7 @@ def even(grey: Grey, paper: Grey) -> tuple[Grey, float]:
     return (255.0 - np.minimum(darkness * gain, 255.0)).astype(np.uint8), contrast
 
 
-def _has_faint_strokes(darkness: Grey, contrast: float) -> bool:
+def _has_faint_strokes(darkness: Floats, contrast: float) -> bool:
     """Whether what is hardly darker than the paper has the shape of strokes, not of noise."""
     if contrast < FAINTEST:
         return False

@@ -7,7 +7,7 @@ from helpers import write_word
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from hwr import preprocess
+from hwr.paper import paper_of
 from hwr.preprocess import MARGIN, count_lines, pad, padded_width, prepare, trace
 from hwr.spec import Spec
 
@@ -240,5 +240,5 @@ def test_the_paper_is_the_median_around(share: float) -> None:
     framed = np.pad(grey, 10, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(framed, (21, 21))
     median = np.median(windows, axis=(2, 3)).astype(np.uint8)
-    assert (preprocess._paper(grey) == cv2.blur(median, (5, 5))).all()
+    assert (paper_of(grey) == cv2.blur(median, (5, 5))).all()
     assert (median == 250).all() == (share < 0.3)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hwr.arrays import Floats, Grey
 from hwr.atomic_file import replacing
-from hwr.preprocess import INK_THRESHOLD
+from hwr.text_lines import INK_THRESHOLD
 
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.integer]

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from PIL import features
 
-from hwr.preprocess import prepare
-from hwr.spec import Spec
 from hwr.synthesis import fonts
 from hwr.synthesis import render as synthesis
 from hwr.synthesis.form_field import draw_field
@@ -125,9 +123,8 @@ def test_blank_text_gives_a_picture_without_a_name(renderer: str) -> None:
 @pytest.mark.parametrize("renderer", sorted(RENDERERS))
 def test_nothing_is_drawn_with_ink_that_names_nobody(renderer: str) -> None:
     pictures = [draw("", generator(seed), shares={renderer: 1.0}) for seed in range(20)]
-    prepared = [prepare(picture, Spec()) for picture in pictures]
     # Paper without anything on it is rarer than not.
-    assert 10 < sum(not p.blank for p in prepared) <= 20
+    assert 10 < sum(int(np.ptp(picture)) > 50 for picture in pictures) <= 20
     again = [draw("", generator(seed), shares={renderer: 1.0}) for seed in range(20)]
     assert all((a == b).all() for a, b in zip(pictures, again, strict=True))
 
