@@ -24,6 +24,9 @@ LEAST_CONTRAST = 20.0
 #: picture that they cover, and their least extent in pixels.
 FAINTEST, FEWEST_MARKS, MOST_MARKS, STROKE = 6.0, 0.002, 0.15, 7
 
+#: Paper in a shadow is at least this share as bright as beside it.
+DARKEST_SHADOW = 0.33
+
 #: Paper in shadow is still brighter than this; in a darker picture noise would become ink.
 DARKEST_PAPER = 128
 
@@ -70,15 +73,20 @@ def paper_of(grey: Grey) -> Grey:
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def bare_paper(grey: Grey) -> Grey:
-    """Return `grey` with all strokes filled by the paper beside them, the edges of shadows kept."""
+def with_shadows(paper: Grey, grey: Grey) -> Grey:
+    """Return `paper`, (H, W) uint8, as dark as it is within the hard edge of a shadow.
+
+    There it is what remains of `grey` when the strokes are filled by the paper beside them.
+    """
     height, width = grey.shape
     factor = min(1.0, BARE_SIDE / max(height, width))
     small = resize(grey, max(1, round(width * factor)), max(1, round(height * factor)))
     widest = max(WIDEST_STROKE * max(small.shape), WIDEST_OF_HEIGHT * min(small.shape))
     kernel = np.ones((round(widest) | 1,) * 2, np.uint8)
     bare = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel)
-    return resize(np.asarray(bare, np.uint8), width, height)
+    bare = resize(np.asarray(bare, np.uint8), width, height)
+    # What is darker than any shadow is a stroke too wide to be filled.
+    return np.where(bare >= DARKEST_SHADOW * paper, cv2.min(paper, bare), paper)
 
 
 def is_light_on_dark(grey: Grey, paper: Grey) -> bool:

@@ -15,11 +15,11 @@ from hwr.arrays import Grey
 from hwr.form_lines import without_form_lines
 from hwr.paper import (
     LEAST_CONTRAST,
-    bare_paper,
     even,
     is_light_on_dark,
     paper_of,
     resize,
+    with_shadows,
     without_surroundings,
 )
 from hwr.skew import skew_of, turned
@@ -133,7 +133,7 @@ def _evened(picture: Grey, note: Callable[[str, Grey], None]) -> tuple[Grey, flo
         grey, paper = 255 - grey, 255 - paper
     note("polarity", grey)
     if paper.min() < paper.max():
-        paper = cv2.min(paper, bare_paper(grey))
+        paper = with_shadows(paper, grey)
     evened, contrast = even(grey, paper)
     evened = without_surroundings(evened)
     note("even background", evened)
