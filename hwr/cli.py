@@ -52,6 +52,15 @@ OLD_OPTIONS = {
     "--gold": "--reference",
 }
 
+#: The packages of each extra of pyproject.toml, as they are imported.
+EXTRAS = {
+    "app": ("gradio", "pandas"),
+    "train": ("tensorflow", "keras", "onnx", "tqdm", "tensorboard"),
+    "bulk": ("pyarrow", "ray"),
+    "kaggle": ("kagglehub",),
+    "jax": ("jax",),
+}
+
 
 def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
@@ -74,7 +83,7 @@ def _renamed(argv: list[str]) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; return 0, or 2 where the input cannot be used."""
+    """Run one command; return 0, or 2 where the input cannot be used or an extra is missing."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     args = get_args(argv)
     try:
@@ -86,5 +95,15 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except (ValueError, OSError) as error:
         print(f"hwr: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = next((extra for extra, names in EXTRAS.items() if error.name in names), None)
+        if extra is None:
+            raise
+        print(
+            f"hwr: This command needs the package {error.name}, which is not installed; "
+            f"install it with: pip install 'hwr[{extra}]'",
+            file=sys.stderr,
+        )
         return 2
     return code

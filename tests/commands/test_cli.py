@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -180,6 +182,63 @@ def test_what_cannot_be_done_is_one_sentence(
     assert error.startswith("hwr: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra"),
+    [
+        ("gradio", "app"),
+        ("pandas", "app"),
+        ("keras", "train"),
+        ("tensorflow", "train"),
+        ("tqdm", "train"),
+        ("onnx", "train"),
+        ("tensorboard", "train"),
+        ("pyarrow", "bulk"),
+        ("ray", "bulk"),
+        ("kagglehub", "kaggle"),
+        ("jax", "jax"),
+    ],
+)
+def test_a_missing_package_is_one_sentence_that_names_its_extra(
+    missing: str,
+    extra: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load = SimpleNamespace(command=lambda args: import_module(missing))
+    monkeypatch.setattr("hwr.cli.get_args", lambda argv: load)
+    monkeypatch.setitem(sys.modules, missing, None)  # importing it raises ModuleNotFoundError
+    assert main(["read"]) == 2
+    assert capsys.readouterr().err == (
+        f"hwr: This command needs the package {missing}, which is not installed; "
+        f"install it with: pip install 'hwr[{extra}]'\n"
+    )
+
+
+def test_serve_without_gradio_names_the_extra() -> None:
+    """In a process of its own, which has not imported the page yet."""
+    program = "import sys; sys.modules['gradio'] = None; from hwr.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "serve"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("hwr: This command needs the package gradio")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("missing", ["hwr.nothing", "keras.nothing", "nothing"])
+def test_a_missing_module_of_no_extra_is_a_fault(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = SimpleNamespace(command=lambda args: import_module(missing))
+    monkeypatch.setattr("hwr.cli.get_args", lambda argv: load)
+    with pytest.raises(ModuleNotFoundError, match=missing):
+        main(["read"])
 
 
 def test_evaluate_prints_the_keys_people_script_against(
