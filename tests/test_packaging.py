@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -25,13 +26,30 @@ def test_requirements_are_those_of_reading_page_and_training() -> None:
     assert listed == [*PROJECT["dependencies"], *extras["app"], *extras["train"]]
 
 
+def build(target: str, out: Path) -> Path:
+    """Build the wheel or the sdist; return its file."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (found,) = out.iterdir()
+    return found
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (found,) = out.glob("hwr-*.whl")
-    return found
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_sdist_holds_what_its_tests_read(tmp_path: Path) -> None:
+    with tarfile.open(build("sdist", tmp_path)) as archive:
+        files = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CITATION.cff"]
+    wanted += ["LICENSE", "Makefile", "Dockerfile", "pyproject.toml", "requirements.txt"]
+    wanted += [".gitignore", "app.py", "train.py", ".ci/run", ".github/workflows/ci.yml"]
+    for folder in ("hwr", "tests", "benchmarks", "docs", "assets", ".ci"):
+        found = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+        wanted += [str(path.relative_to(ROOT)) for path in found if "__pycache__" not in path.parts]
+    assert set(wanted) <= files
+    assert not {file.split("/")[0] for file in files} & {".git", ".venv", "runs", "cache"}
 
 
 def needed(*names: str) -> set[str]:
