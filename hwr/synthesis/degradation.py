@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.arrays import Grey
+from hwr.arrays import Grey, runs_of
 from hwr.skew import turned
 
 #: A grey or colour picture: (H, W) or (H, W, 3) uint8.
@@ -46,8 +46,8 @@ def _stroke(
 
 
 def _scale_of(picture: Grey) -> float:
-    """Return how much larger than the school forms, whose fields are 40 rows high."""
-    return max(1.0, picture.shape[0] / 80)
+    """Return by how much to thicken lines: school forms, of 40 rows, and up to twice as high: 1."""
+    return max(1.0, float(picture.shape[0]) / 80)
 
 
 def frame(picture: Grey, rng: np.random.Generator) -> Pixels:
@@ -67,15 +67,9 @@ def frame(picture: Grey, rng: np.random.Generator) -> Pixels:
 def _letters(picture: Grey) -> list[int]:
     """Return columns between letters, also before the first and after the last."""
     left, top, right, bottom = _ink(picture)
-    empty = ~(picture[top:bottom] < 160).any(axis=0)
-    cuts = []
-    start = None
-    for x in range(left, right):
-        if empty[x] and start is None:
-            start = x
-        elif not empty[x] and start is not None:
-            cuts.append((start + x) // 2)
-            start = None
+    darkest = picture[top:bottom, left:right].min(axis=0)
+    # The writing begins and ends with ink, so that each empty run is between letters.
+    cuts = [left + (start + end) // 2 for start, end in runs_of(darkest >= 160)]
     return [max(0, left - 5), *cuts, min(picture.shape[1] - 1, right + 5)]
 
 
@@ -158,8 +152,9 @@ def dotted(picture: Grey, rng: np.random.Generator) -> Pixels:
     return page
 
 
-def _lit(picture: Grey, light: NDArray[Any]) -> Grey:
-    return np.clip(picture * light, 0, 255).astype(np.uint8)
+def _bytes(values: NDArray[Any]) -> Pixels:
+    """Return numbers of any kind cut to 0..255, uint8."""
+    return np.asarray(np.clip(values, 0, 255), np.uint8)
 
 
 def shadow(picture: Grey, rng: np.random.Generator) -> Pixels:
@@ -172,7 +167,7 @@ def shadow(picture: Grey, rng: np.random.Generator) -> Pixels:
     dark = 1 / (1 + np.exp(-np.clip((x - at - lean * (y - height / 2)) / soft, -30, 30)))
     if rng.random() < 0.5:
         dark = 1 - dark
-    return _lit(page, 1 - rng.uniform(0.3, 0.6) * dark)
+    return _bytes(page * (1 - rng.uniform(0.3, 0.6) * dark))
 
 
 def dithered(picture: Grey, rng: np.random.Generator) -> Pixels:
@@ -196,7 +191,7 @@ def dithered(picture: Grey, rng: np.random.Generator) -> Pixels:
     return out
 
 
-def fax(picture: Grey, rng: np.random.Generator) -> Pixels:
+def fax(picture: Grey, _: np.random.Generator) -> Pixels:
     """Black and white with half of the rows, the resolution lost."""
     height, width = picture.shape
     half = cv2.resize(picture, (width, max(8, height // 2)), interpolation=cv2.INTER_AREA)
@@ -219,14 +214,14 @@ def pattern(picture: Grey, rng: np.random.Generator) -> Pixels:
     height, width = page.shape
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     waves = np.sin(y * rng.uniform(0.5, 1.2) + 2 * np.sin(x * rng.uniform(0.05, 0.15)))
-    return np.minimum(page, (255 - rng.uniform(20, 60) * (waves > 0.3)).astype(np.uint8))
+    return np.minimum(page, _bytes(255 - rng.uniform(20, 60) * (waves > 0.3)))
 
 
 def faint(picture: Grey, rng: np.random.Generator) -> Pixels:
     """Pencil hardly darker than the paper."""
     contrast = rng.uniform(18, 45) / 255
     page = 245 - (255.0 - _margin(picture, 4, 4)) * contrast
-    return np.clip(page + rng.normal(0, 1.2, page.shape), 0, 255).astype(np.uint8)
+    return _bytes(page + rng.normal(0, 1.2, page.shape))
 
 
 def skewed(picture: Grey, rng: np.random.Generator) -> Pixels:
@@ -249,7 +244,7 @@ def compressed(picture: Grey, rng: np.random.Generator) -> Pixels:
 def _blend(cover: Grey, paper: NDArray[Any], ink: NDArray[Any]) -> Pixels:
     """Return paper and ink, RGB of 0..255, mixed by how dark (H, W) `cover` is."""
     share = (255.0 - cover)[..., None] / 255
-    return np.clip(paper * (1 - share) + ink * share, 0, 255).astype(np.uint8)
+    return _bytes(paper * (1 - share) + ink * share)
 
 
 #: Inks and papers of nearly one brightness, RGB.
@@ -268,7 +263,7 @@ def coloured(picture: Grey, rng: np.random.Generator) -> Pixels:
     ink, paper = _PAIRS[int(rng.integers(len(_PAIRS)))]
     shift = rng.normal(0, 8, 3)
     page = _blend(_margin(picture, 4, 4), np.array(paper) + shift, np.array(ink) + shift)
-    return np.clip(page + rng.normal(0, 1.5, page.shape), 0, 255).astype(np.uint8)
+    return _bytes(page + rng.normal(0, 1.5, page.shape))
 
 
 def stamped(picture: Grey, rng: np.random.Generator) -> Pixels:
