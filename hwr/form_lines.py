@@ -153,7 +153,7 @@ class _Lines:
         # Strokes that cross a line leave gaps in it; one that falls by a pixel goes on in the next.
         mask = cv2.morphologyEx(marks, cv2.MORPH_CLOSE, np.ones((1, thick), np.uint8))
         mask = cv2.dilate(mask, np.ones((3, 1), np.uint8))
-        mask = _opened(mask, (1, least | 1))
+        mask = _opened(np.asarray(mask, np.uint8), (1, least | 1))
         if not mask.any():
             return cls([], mask.astype(np.int32))
         # Where a stroke of writing runs along a line, it is cut.
@@ -161,7 +161,7 @@ class _Lines:
         mask = _opened(mask & ~wide, (1, least | 1))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
         pieces: list[_Piece] = []
-        found = np.zeros_like(labels)
+        found = np.zeros(labels.shape, np.int32)
         for label in range(1, count):
             x, y, w, h, _ = (int(value) for value in stats[label])
             box = labels[y : y + h, x : x + w]
@@ -237,8 +237,14 @@ def _is_even(dark: Grey, rows: Doubles) -> bool:
 
 def _opened(image: Grey, size: tuple[int, int]) -> Grey:
     """Return `image` opened by a rectangle of `size` rows and columns, both odd; 0 all around."""
-    kernel, border = np.ones(size, np.uint8), {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
-    return np.asarray(cv2.morphologyEx(image, cv2.MORPH_OPEN, kernel, **border), np.uint8)
+    opened = cv2.morphologyEx(
+        image,
+        cv2.MORPH_OPEN,
+        np.ones(size, np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+    return np.asarray(opened, np.uint8)
 
 
 def _joined(pieces: list[_Piece], near: float) -> list[_Line]:
@@ -400,8 +406,8 @@ def _repaired(dark: Grey, across: Grey, upright: Grey) -> Grey:
         if line.any():
             size = (_thickness(line if down else line.T) + 1) | 1
             kernel = np.ones((size, 1) if down else (1, size), np.uint8)
-            closed = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, kernel)
-            repaired = np.where(line, cv2.max(repaired, closed), repaired)
+            closed = np.asarray(cv2.morphologyEx(rest, cv2.MORPH_CLOSE, kernel), np.uint8)
+            repaired = np.where(line, np.maximum(repaired, closed), repaired)
     return repaired
 
 
@@ -418,7 +424,7 @@ def _covered(dark: Grey, line: Grey, other: Grey) -> Grey:
     ink = ((dark > max(PALEST, 0.5 * level)) & (other == 0)).astype(np.uint8)
     size = (_thickness(ink & line) + 2) | 1
     thicker = _opened(ink, (size, 1))
-    thicker = cv2.morphologyEx(thicker, cv2.MORPH_OPEN, np.ones((1, 2), np.uint8))
+
     return (darker | thicker) & line
 
 

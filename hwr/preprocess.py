@@ -25,7 +25,7 @@ from hwr.paper import (
 from hwr.skew import skew_of, turned
 from hwr.spec import Spec
 from hwr.specks import without_specks
-from hwr.text_lines import ink_of, line_rows
+from hwr.text_lines import ink_of, line_rows, rivals
 
 #: Pictures are first reduced to this many pixels: far above what the network sees, and it
 #: bounds the cost of a 20-megapixel photograph.
@@ -54,11 +54,13 @@ class Prepared:
         image: (height, W) uint8, paper 255, W at most `spec.max_width`, not yet padded.
         blank: True where no ink was found; `image` is then white.
         contrast: how much darker than its paper the darkest stroke is, 0..255.
+        rivals: other lines of writing, about as high and whole, that may hold the name as well.
     """
 
     image: Grey
     blank: bool
     contrast: float
+    rivals: tuple[int, ...] = ()
 
 
 def prepare(picture: Grey, spec: Spec, *, line: int = 0) -> Prepared:
@@ -72,7 +74,13 @@ def prepare(picture: Grey, spec: Spec, *, line: int = 0) -> Prepared:
 
 def count_lines(picture: Grey) -> int:
     """Return how many lines of writing `picture`, (H, W) uint8, may hold; at least 1."""
-    return len(line_rows(_evened(picture, lambda name, image: None)[0], others=True))
+    return len(line_rows(_evened(picture, lambda name, image: None)[0]))
+
+
+def lines_from_above(picture: Grey) -> list[int]:
+    """Return the numbers of the lines of writing in `picture`, as `prepare` takes, from above."""
+    rows = line_rows(_evened(picture, lambda name, image: None)[0])
+    return sorted(range(len(rows)), key=lambda line: rows[line].start)
 
 
 def trace(picture: Grey, spec: Spec, *, line: int = 0) -> tuple[Prepared, list[Step]]:
@@ -106,13 +114,14 @@ def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None], line: int
         blank = np.full((spec.height, spec.width_step), 255, np.uint8)
         note("scale", blank)
         return Prepared(blank, True, contrast)
-    band = evened[line_rows(evened, others=line > 0)[line]]
+    rows = line_rows(evened)
+    band = evened[rows[line]]
     note("band", band)
     crop = _crop_toink_of(band)
     note("ink crop", crop)
     scaled = _scale(crop, spec)
     note("scale", scaled)
-    return Prepared(scaled, False, contrast)
+    return Prepared(scaled, False, contrast, rivals(rows) if line == 0 else ())
 
 
 def _evened(picture: Grey, note: Callable[[str, Grey], None]) -> tuple[Grey, float]:
@@ -139,7 +148,7 @@ def _evened(picture: Grey, note: Callable[[str, Grey], None]) -> tuple[Grey, flo
     note("even background", evened)
     if evened.min() == 255:
         return evened, contrast
-    skew = skew_of(cv2.bitwise_not(evened))
+    skew = skew_of(255 - evened)
     if skew:
         evened = turned(evened, skew)
         note("straightened", evened)
@@ -150,7 +159,7 @@ def _without_lines(
     evened: Grey, contrast: float, note: Callable[[str, Grey], None]
 ) -> tuple[Grey, float]:
     """Return `evened` without form lines, its darkest stroke black again, and the contrast left."""
-    dark = cv2.bitwise_not(evened)
+    dark = 255 - evened
     rest = without_form_lines(dark)
     if rest is dark:
         return evened, contrast
@@ -158,8 +167,7 @@ def _without_lines(
     left = contrast * min(1.0, most / max(1.0, float(cv2.blur(dark, (3, 3)).max())))
     if left < min(contrast, LEAST_CONTRAST):
         return np.full_like(evened, 255), left
-    gained = cv2.convertScaleAbs(rest, alpha=max(1.0, 200.0 / most))
-    evened = cv2.bitwise_not(gained)
+    evened = 255 - np.asarray(cv2.convertScaleAbs(rest, alpha=max(1.0, 200.0 / most)), np.uint8)
     note("form lines removed", evened)
     return evened, left
 

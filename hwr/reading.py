@@ -31,6 +31,8 @@ class Reading:
         absent: with a lexicon, the probability that the name is not on it.
         sure: the confidence from which on a reading is called sure.
         timeline: what the network saw along the width; only of `Recognizer.read` with details.
+        others: what other lines of the picture say; such a reading is never called sure, for each
+            of them may be the name. See `Recognizer.read_lines`.
     """
 
     text: str
@@ -44,6 +46,7 @@ class Reading:
     absent: float | None = None
     sure: float = SURE
     timeline: Timeline | None = None
+    others: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Reading {self.text!r}, {percent(self.confidence)}, {self.verdict}>"
@@ -59,7 +62,8 @@ class Reading:
         if self.blank:
             return "nothing written"
         # A name that nobody expected is for a person to see, however clear it is.
-        if self.confidence < self.sure or (self.absent is not None and not self.listed):
+        missed = self.absent is not None and not self.listed
+        if self.confidence < self.sure or missed or self.others:
             return "please check"
         return "sure" if self.text else "nothing written"
 

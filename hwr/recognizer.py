@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hwr.alternatives import Alternative, alternatives
 from hwr.arrays import Floats, Grey
 from hwr.data.dataset import open_dataset
 from hwr.decoding.confidence import DecodingParameters, load_parameters
@@ -26,7 +27,7 @@ from hwr.image import ImageError, load_image
 from hwr.letter import Candidate
 from hwr.network.engine import Engine, batches_by_width, load_engine
 from hwr.parallel import thread_pool
-from hwr.preprocess import Prepared, Step, count_lines, pad, prepare, trace
+from hwr.preprocess import Prepared, Step, lines_from_above, pad, prepare, trace
 from hwr.reading import Reading
 from hwr.spec import Spec
 
@@ -39,10 +40,14 @@ LEXICONS = 4
 #: as bytes or pixels; memory stays flat.
 CHUNK, CHUNK_BYTES = 256, 64 * 2**20
 
-#: Where a reading is less probable than this, other lines of the picture are read, too, at most so
-#: many, and one that is so many times as probable is taken. Of 4,339 Kaggle training pictures with
-#: several lines that changes 22, 19 for the better and 2 for the worse.
-LOST, LINES, CLEARER = 0.25, 2, 1.5
+#: Where a reading is less probable than this, alternatives are read, too, and one that is so many
+#: times as probable is taken. Of 4,339 Kaggle training pictures with several lines other lines
+#: change 22, 19 for the better and 2 for the worse.
+LOST, CLEARER = 0.25, 1.5
+
+#: A sure reading is to be checked where another line of the picture reads so many letters at this
+#: confidence.
+OTHER_LETTERS, OTHER_SURE = 3, 0.75
 
 
 #: Keywords of the version before; they are understood for one version more.
@@ -121,26 +126,74 @@ class Recognizer:
         picture = load_image(source)
         decode = partial(self.decoder.decode, lexicon=expected, language_model=language_model)
 
-        def see(line: int) -> tuple[Prepared, list[Step]]:
+        def see(pixels: Grey, line: int) -> tuple[Prepared, list[Step]]:
             if details:
-                return trace(picture.pixels, self.spec, line=line)
-            return prepare(picture.pixels, self.spec, line=line), []
+                return trace(pixels, self.spec, line=line)
+            return prepare(pixels, self.spec, line=line), []
 
-        prepared, steps = see(0)
+        pixels, notes = picture.pixels, picture.notes
+        prepared, steps = see(pixels, 0)
         logits = decoding = None
+        others: tuple[str, ...] = ()
         if not prepared.blank:
             logits = self._logits(prepared)
             decoding = decode(logits, prepared.image if details else None)
-            line = self._clearer_line(picture.pixels, decoding, decode)
-            if line:
-                prepared, steps = see(line)
+            clearer = self._clearer(pixels, decoding, decode)
+            if clearer:
+                prepared, steps = see(clearer.pixels, clearer.line)
+                notes = (*notes, clearer.note) if clearer.note else notes
                 logits = self._logits(prepared)
                 decoding = decode(logits, prepared.image if details else None)
             if tta and not self._sure(decoding):
                 logits = self._augmented(prepared.image, logits)
                 decoding = decode(logits, prepared.image if details else None)
+            if self._sure(decoding) and not clearer:
+                others = self._others(pixels, prepared, decode)
         seen = logits if details else None
-        return self._reading(prepared, decoding, steps, picture.notes, start, seen)
+        return self._reading(prepared, decoding, steps, notes, start, seen, others)
+
+    @_renamed
+    def read_lines(
+        self,
+        source: Any,
+        *,
+        lexicon: Lexicon | str | Iterable[str] | None = None,
+        language_model: LanguageModelChoice = "auto",
+        details: bool = True,
+        tta: bool = False,
+    ) -> list[Reading]:
+        """Read every line of writing in a picture, from above; lines without a name are left out.
+
+        Args:
+            source, lexicon, language_model, details, tta: see `read`.
+
+        Raises:
+            hwr.image.ImageError: the picture cannot be used; the message says why.
+            hwr.decoding.lexicon.LexiconError: the lexicon cannot be used.
+        """
+        expected = self.lexicon(lexicon)
+        picture = load_image(source)
+        decode = partial(self.decoder.decode, lexicon=expected, language_model=language_model)
+        readings = []
+        for line in lines_from_above(picture.pixels):
+            start = time.perf_counter()
+            if details:
+                prepared, steps = trace(picture.pixels, self.spec, line=line)
+            else:
+                prepared, steps = prepare(picture.pixels, self.spec, line=line), []
+            if prepared.blank:
+                continue
+            logits = self._logits(prepared)
+            decoding = decode(logits, prepared.image if details else None)
+            if tta and not self._sure(decoding):
+                logits = self._augmented(prepared.image, logits)
+                decoding = decode(logits, prepared.image if details else None)
+            if decoding.text:
+                seen = logits if details else None
+                readings.append(
+                    self._reading(prepared, decoding, steps, picture.notes, start, seen)
+                )
+        return readings
 
     @_renamed
     def read_many(
@@ -175,8 +228,9 @@ class Recognizer:
             chunk, loading = self._load_chunk(pool, sources)
             while loading:
                 loaded = [future.result() for future in loading]
-                inked = [i for i, p in enumerate(loaded) if isinstance(p, tuple) and not p[1].blank]
-                images = [loaded[i][1].image for i in inked]  # type: ignore[index]
+                prepared = {i: p[1] for i, p in enumerate(loaded) if isinstance(p, tuple)}
+                inked = [i for i, p in prepared.items() if not p.blank]
+                images = [prepared[i].image for i in inked]
                 running = [
                     (positions, pool.submit(self.logits, batch))
                     for positions, batch in batches_by_width(images, self.spec)
@@ -185,19 +239,25 @@ class Recognizer:
                 # so that no core waits for the other.
                 read, (chunk, loading) = chunk, self._load_chunk(pool, sources)
                 decodings: dict[int, Decoding] = {}
+                notes: dict[int, Notes] = {}
                 again: dict[int, Future[Floats]] = {}
                 for positions, future in running:
                     for position, logits in zip(positions, future.result(), strict=True):
                         i, image = inked[position], images[position]
                         decoding = decode(logits)
                         if decoding.confidence < LOST:
-                            image, logits, decoding = self._found(
-                                read[i], image, logits, decoding, decode
-                            )
+                            found = self._found(read[i], decoding, decode)
+                            if found:
+                                image, logits, decoding, notes[i] = found
                         decodings[i] = decoding
                         if tta and not self._sure(decoding):
                             again[i] = pool.submit(self._augmented, image, logits)
                 decodings |= {i: decode(future.result()) for i, future in again.items()}
+                others = {
+                    i: self._others_of(read[i], prepared[i], decode)
+                    for i, decoding in decodings.items()
+                    if prepared[i].rivals and i not in notes and self._sure(decoding)
+                }
                 # The time of the chunk, shared evenly: pictures of a batch are read together.
                 share = (time.perf_counter() - start) / len(loaded)
                 for i, item in enumerate(loaded):
@@ -205,7 +265,9 @@ class Recognizer:
                         yield item
                     else:
                         start = time.perf_counter() - share
-                        yield self._reading(item[1], decodings.get(i), [], item[0], start)
+                        said = item[0] + notes.get(i, ())
+                        other = others.get(i, ())
+                        yield self._reading(item[1], decodings.get(i), [], said, start, None, other)
                 start = time.perf_counter()
         finally:
             pool.shutdown(cancel_futures=True)
@@ -229,37 +291,55 @@ class Recognizer:
     def _logits(self, prepared: Prepared) -> Floats:
         return np.asarray(self.logits(pad(prepared.image, self.spec)[None])[0])
 
-    def _clearer_line(
+    def _clearer(
         self, pixels: Grey, decoding: Decoding, decode: Callable[[Floats], Decoding]
-    ) -> int:
-        """Return the line of a picture that reads far better than the one decoded, else 0."""
-        best, least = 0, CLEARER * decoding.confidence
+    ) -> Alternative | None:
+        """Return the alternative that reads far better than what was decoded, if there is one."""
+        best, least = None, CLEARER * decoding.confidence
         if decoding.confidence < LOST:
-            for line in range(1, min(count_lines(pixels), 1 + LINES)):
-                other = decode(self._logits(prepare(pixels, self.spec, line=line)))
-                if other.text and other.confidence > least:
-                    best, least = line, other.confidence
+            for other in alternatives(pixels):
+                prepared = prepare(other.pixels, self.spec, line=other.line)
+                if prepared.blank:
+                    continue
+                said = decode(self._logits(prepared))
+                if said.text and said.confidence > max(least, other.least):
+                    best, least = other, said.confidence
         return best
 
     def _found(
-        self,
-        source: Any,
-        image: Grey,
-        logits: Floats,
-        decoding: Decoding,
-        decode: Callable[[Floats], Decoding],
-    ) -> tuple[Grey, Floats, Decoding]:
-        """Return another line of a source where that reads far better, else what was given."""
+        self, source: Any, decoding: Decoding, decode: Callable[[Floats], Decoding]
+    ) -> tuple[Grey, Floats, Decoding, Notes] | None:
+        """Return the alternative of a source that reads far better: image, logits, text, notes."""
         try:
             pixels = load_image(source).pixels
         except ImageError:  # the file is gone or another by now
-            return image, logits, decoding
-        line = self._clearer_line(pixels, decoding, decode)
-        if not line:
-            return image, logits, decoding
-        prepared = prepare(pixels, self.spec, line=line)
+            return None
+        other = self._clearer(pixels, decoding, decode)
+        if other is None:
+            return None
+        prepared = prepare(other.pixels, self.spec, line=other.line)
         logits = self._logits(prepared)
-        return prepared.image, logits, decode(logits)
+        return prepared.image, logits, decode(logits), (other.note,) if other.note else ()
+
+    def _others(
+        self, pixels: Grey, prepared: Prepared, decode: Callable[[Floats], Decoding]
+    ) -> tuple[str, ...]:
+        """Return what other lines of a picture say that could be the name as well."""
+        texts = []
+        for line in prepared.rivals:
+            other = decode(self._logits(prepare(pixels, self.spec, line=line)))
+            letters = sum(character.isalpha() for character in other.text)
+            if letters >= OTHER_LETTERS and other.confidence >= OTHER_SURE:
+                texts.append(other.text)
+        return tuple(texts)
+
+    def _others_of(
+        self, source: Any, prepared: Prepared, decode: Callable[[Floats], Decoding]
+    ) -> tuple[str, ...]:
+        try:
+            return self._others(load_image(source).pixels, prepared, decode)
+        except ImageError:  # the file is gone or another by now
+            return ()
 
     def _sure(self, decoding: Decoding) -> bool:
         return decoding.confidence >= self.decoder.parameters.sure
@@ -304,7 +384,11 @@ class Recognizer:
         notes: Notes,
         start: float,
         logits: Floats | None = None,
+        others: tuple[str, ...] = (),
     ) -> Reading:
+        if others:
+            quoted = ", ".join(f"'{text}'" for text in others)
+            notes = (*notes, f"There are more lines of writing: {quoted}.")
         said = decoding or Decoding("", 1.0, (), (Candidate("", 1.0),))
         return Reading(
             said.text,
@@ -318,6 +402,7 @@ class Recognizer:
             said.absent,
             self.decoder.parameters.sure,
             None if logits is None else timeline(logits, self.spec.alphabet),
+            others,
         )
 
 

@@ -86,5 +86,12 @@ def turned(image: Grey, degrees: float) -> Grey:
     size = round(width * cos + height * sin), round(width * sin + height * cos)
     matrix[0, 2] += (size[0] - width) / 2
     matrix[1, 2] += (size[1] - height) / 2
-    border = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": 255}
-    return np.asarray(cv2.warpAffine(image, matrix, size, flags=cv2.INTER_CUBIC, **border))
+    turned_image = cv2.warpAffine(
+        image,
+        matrix,
+        size,
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=255,
+    )
+    return np.asarray(turned_image, np.uint8)

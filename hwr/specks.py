@@ -28,8 +28,8 @@ def without_specks(grey: Grey) -> Grey:
         return grey
     for kernel in (_RING, _CROSS):
         # Within what the neighbours are; a stroke has a neighbour that is as dark.
-        grey = cv2.min(cv2.max(grey, cv2.erode(grey, kernel)), cv2.dilate(grey, kernel))
-    return np.asarray(grey, np.uint8)
+        grey = np.clip(grey, cv2.erode(grey, kernel), cv2.dilate(grey, kernel))
+    return grey
 
 
 def _dots(grey: Grey, neighbours: Grey) -> int:

@@ -11,6 +11,9 @@ from hwr.arrays import Grey, runs_of
 #: Ink is what is darker than the paper by this share of the darkest stroke.
 INK_THRESHOLD = 0.3
 
+#: A line is at least this share as high as the name if it may be the name as well.
+RIVAL = 0.6
+
 #: Where among several lines of writing the name's middle is looked for, as a share of the height,
 #: for prompts are printed above names; and what a line counts that the upper edge cuts. Of 2,237
 #: Kaggle training pictures with several lines, the wrong one is chosen in 15; in 65 at 0.5 and 1.
@@ -21,16 +24,14 @@ def ink_of(evened: Grey) -> NDArray[np.bool_]:
     return evened < 255 * (1 - INK_THRESHOLD)
 
 
-def line_rows(evened: Grey, *, others: bool) -> list[slice]:
-    """Return the rows of the line of writing that the picture is about, and then of others.
+def line_rows(evened: Grey) -> list[slice]:
+    """Return the rows of the line of writing that the picture is about, and then of the others.
 
     Forms cut out with the lines above and below show rests of them. Rows without ink
     separate lines; accents and dots, small and close to their letters, belong to them.
     Among several lines the name is tall and a little below the middle: prompts are printed
     small and above it, and neighbours are cut off at the edge.
-
-    Args:
-        others: whether other lines are wanted, the likeliest first, cut off or not.
+    The others, cut off or not, are sorted by the same measure.
     """
     height = evened.shape[0]
     ink = ink_of(evened)
@@ -47,14 +48,18 @@ def line_rows(evened: Grey, *, others: bool) -> list[slice]:
         return slice(max(0, band[0] - margin), min(height, band[1] + margin))
 
     chosen = rows(max(bands, key=prominence))
-    if not others:
-        return [chosen]
     apart = [
         (top, bottom)
         for top, bottom in _lines(ink)
         if min(bottom, chosen.stop) - max(top, chosen.start) <= 0.5 * (bottom - top)
     ]
     return [chosen, *(rows(band) for band in sorted(apart, key=prominence, reverse=True))]
+
+
+def rivals(rows: list[slice]) -> tuple[int, ...]:
+    """Return the numbers of other lines that are about as high as the first one."""
+    heights = [band.stop - band.start for band in rows]
+    return tuple(n for n, height in enumerate(heights) if n and height >= RIVAL * heights[0])
 
 
 def _lines(ink: NDArray[np.bool_]) -> list[tuple[int, int]]:

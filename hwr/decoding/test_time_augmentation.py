@@ -18,11 +18,11 @@ from hwr.decoding.ctc import log_softmax
 
 @dataclass(frozen=True)
 class View:
-    """How to look at a prepared image; columns stay where they are.
+    """One shear, scaling and shift of a prepared image; the width stays the same.
 
     Attributes:
-        lean: columns to the right by which a row lies further than the one below it.
-        size: of the letters' height.
+        lean: shear: columns by which each row lies further right than the one below it.
+        size: factor of the letters' height.
         shift: rows downwards.
     """
 
@@ -53,12 +53,12 @@ class View:
         )
 
 
-#: The views of a second look, beside the image itself.
+#: The views that are read beside the image itself.
 VIEWS = (View(lean=0.15), View(lean=-0.15), View(size=0.85), View(shift=1.5), View(shift=-1.5))
 
 
 def blend(logits: Sequence[Floats]) -> Doubles:
-    """Return the normalised geometric mean of what the network said: log-probabilities, (T, C).
+    """Return the normalised geometric mean of the network's outputs: log-probabilities, (T, C).
 
     Args:
         logits: (T, C) of each view.

@@ -16,7 +16,7 @@ SOURCES = {
     "copiste_words": 'words of "Copiste d\'un jour", Bibliothèque et Archives nationales du '
     "Québec: French, mixed case and joined (CC BY 4.0)",
     "copiste_cut": "words cut out of lines of the same source by alignment (CC BY 4.0)",
-    "pieces": "pieces of three to eight letters of the words above, cut out by alignment",
+    "pieces": "subwords of three to eight letters of the words above, cut out by alignment",
     "nist_sd19_capitals": "NIST Special Database 19: hand-printed capitals (US government data)",
 }
 
@@ -26,7 +26,7 @@ TITLES = {
     "dhsd": "German places",
     "copiste_words": "Joined writing",
     "copiste_cut": "Words of lines",
-    "pieces": "Pieces of words",
+    "pieces": "Subwords",
     "drawn_names": "Drawn by hwr",
 }
 
@@ -89,7 +89,7 @@ def _figures(validation: Mapping[str, Any], evaluation: Mapping[str, Any]) -> st
     for name, summary in evaluation.items():
         lines.append(_score_line(name, summary))
         if "reference" in summary:
-            lines.append(_score_line(f"{name}, labels read again", summary["reference"]))
+            lines.append(_score_line(f"{name}, reference labels", summary["reference"]))
     lines += [_score_line(n, s) for n, s in validation.items() if n not in evaluation]
     if len(lines) == 2:
         return "## How well it reads\n\nIt was not validated."
@@ -122,7 +122,7 @@ def _slices(name: str, summary: Mapping[str, Any]) -> str:
         return ""
     reference = any("reference" in part for part in summary["slices"])
     head = ["part", "n", "exact names", "95 % interval", "CER"] + [
-        "exact, labels read again"
+        "exact, reference labels"
     ] * reference
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for part in summary["slices"]:
@@ -144,7 +144,7 @@ def _confidence(evaluation: Mapping[str, Any]) -> str:
     for name, summary in evaluation.items():
         for title, side in (
             (name, summary),
-            (f"{name}, labels read again", summary.get("reference")),
+            (f"{name}, reference labels", summary.get("reference")),
         ):
             if side:
                 taken = " | ".join(f"{point['coverage']:.1%}" for point in side["coverage_at"])
@@ -213,7 +213,7 @@ def _limits(evaluation: Mapping[str, Any]) -> str:
         "digits, no other scripts, no whole pages: one line of writing.\n"
         "- Capitals are read best, joined writing worst; names like those it was trained on are "
         "read better than others.\n"
-        "- Hands, languages and papers unlike those it was trained on were not measured.\n"
+        "- Writers, languages and papers unlike those it was trained on were not measured.\n"
         f"- {calibrated}\n"
         "- Do not act on a reading of a person's name without a look at the picture where the "
         "verdict is not `sure`."
