@@ -71,7 +71,7 @@ ARMS: dict[str, Change] = {
     "whole recipe": lambda recipe: recipe,
     "without recombined names": lambda r: replace(r, letters=None, recombined=0.0),
     "without words cut from lines": lambda r: _without(r, "copiste_cut"),
-    "without pieces of words": lambda r: _without(r, "pieces"),
+    "without subwords": lambda r: _without(r, "pieces"),
     "without drawn names": lambda r: replace(r, synthetic=0.0),
     "drawn names without fonts": lambda r: replace(r, fonts=None),
     "real pictures of the three sets only": _real_only,
@@ -96,7 +96,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--made",
         type=Path,
         required=True,
-        help="letters.npz, copiste_cut, pieces; docs/TRAINING.md",
+        help="letters.npz, copiste_cut, pieces (subwords); docs/TRAINING.md",
     )
     parser.add_argument("--fonts", type=Path, required=True, help="folder of fonts")
     parser.add_argument("--pads", type=Path, help="dataset of drawn names to test on, too")

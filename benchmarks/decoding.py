@@ -24,7 +24,7 @@ import numpy as np
 
 from hwr.data.dataset import open_dataset
 from hwr.decoding.beam import beam
-from hwr.decoding.ctc import greedy_text
+from hwr.decoding.ctc import Condensed, greedy_text
 from hwr.decoding.decoder import Decoder
 from hwr.decoding.language_model import LanguageModel
 from hwr.decoding.lexicon import Lexicon
@@ -67,16 +67,18 @@ def measure(cases: list[Case], decoder: Decoder, runs: int) -> int:
     """Print a table; return 1 where a limit is passed, else 0."""
     alphabet, confidence = decoder.alphabet, decoder.parameters
     language_model = LanguageModel.load().fused(confidence.weight, confidence.reward)
-    free = {id(c): beam(c.logits, alphabet) for c in cases}
+    # As in the decoder, which condenses the logits once.
+    steps = {id(c): Condensed.of(c.logits).scores for c in cases}
+    free = {i: beam(scores, alphabet) for i, scores in steps.items()}
     small, large = (Lexicon.of(random_names(n), alphabet) for n in (1_000, 50_000))
     ways: dict[str, Callable[[Case], Any]] = {
         "greedy": lambda c: greedy_text(c.logits, alphabet),
-        "beam 10": lambda c: beam(c.logits, alphabet),
+        "beam 10": lambda c: beam(steps[id(c)], alphabet),
         "beam 10 + language model": lambda c: beam(
-            c.logits, alphabet, language_model=language_model
+            steps[id(c)], alphabet, language_model=language_model
         ),
-        "lexicon of 1,000": lambda c: small.match(c.logits, free[id(c)]),
-        "lexicon of 50,000": lambda c: large.match(c.logits, free[id(c)]),
+        "lexicon of 1,000": lambda c: small.match(steps[id(c)], free[id(c)]),
+        "lexicon of 50,000": lambda c: large.match(steps[id(c)], free[id(c)]),
         "letters, alternatives, confidence and beam": lambda c: decoder.decode(c.logits, c.image),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
@@ -88,8 +90,8 @@ def measure(cases: list[Case], decoder: Decoder, runs: int) -> int:
             for case in cases:
                 way(case)
             times[name].append(1000 * (time.process_time() - start) / len(cases))
-    steps = np.mean([len(c.logits) for c in cases])
-    print(f"{len(cases)} pictures, {steps:.0f} time steps on average, {runs} runs\n")
+    length = np.mean([len(c.logits) for c in cases])
+    print(f"{len(cases)} pictures, {length:.0f} time steps on average, {runs} runs\n")
     print("| decoding | ms a picture, median | fastest | limit |\n|---|---|---|---|")
     for name, values in times.items():
         limit = f"{LIMITS[name]:g}" if name in LIMITS else ""

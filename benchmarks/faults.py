@@ -97,23 +97,23 @@ def check_cache(folder: Path, found: dict[str, str]) -> None:
     check_clean(folder / "c")
 
 
-PRIORS = [
+LANGUAGE_MODELS = [
     LanguageModel.estimate(names, least=1.0) for names in ({"ANNA": 900}, {"LEO": 1, "IDA": 500})
 ]
 
 
 def write_language_model(folder: Path) -> None:
     for number in count():
-        PRIORS[number % 2].save(folder / "language_model.npz")
+        LANGUAGE_MODELS[number % 2].save(folder / "language_model.npz")
 
 
 def check_language_model(folder: Path) -> None:
     if (folder / "language_model.npz").exists():
         costs = LanguageModel.load(folder / "language_model.npz").costs
-        assert any(np.array_equal(costs, language_model.costs) for language_model in PRIORS), (
-            "another language model"
-        )
-    PRIORS[0].save(folder / "language_model.npz")
+        assert any(
+            np.array_equal(costs, language_model.costs) for language_model in LANGUAGE_MODELS
+        ), "another language model"
+    LANGUAGE_MODELS[0].save(folder / "language_model.npz")
     check_clean(folder)
 
 
@@ -340,7 +340,7 @@ def disk(args: argparse.Namespace) -> int:
     free = shutil.disk_usage(folder).free
     if not 10**5 < free < 10**8:
         raise SystemExit(f"{folder} has {free} bytes free; give it 0.1 to 100 MB.")
-    PRIORS[0].save(folder / "language_model.npz")
+    LANGUAGE_MODELS[0].save(folder / "language_model.npz")
     write_training_folder(batch_rows(), folder / "corrections.zip")
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     with suppress(OSError), (folder / "ballast").open("wb", buffering=0) as ballast:

@@ -101,7 +101,7 @@ class Fuzzer:
 
     def _look(self) -> None:
         gc.collect()
-        # What the C library only keeps at hand is not held by anybody.
+        # Memory that is freed, but kept by the C library, does not count.
         ctypes.CDLL(None).malloc_trim(0)
         resident = resident_mb()
         # The first inputs are a warm-up: modules, tables and pools are made once.
@@ -120,7 +120,7 @@ class Fuzzer:
         assert grown <= GROWTH, f"grew by {grown:.0f} MB"
         if minutes >= self.minutes and self.count >= self.inputs:
             print(json.dumps(facts, indent=2), flush=True)
-            os._exit(0)  # libFuzzer has no other way to be told that it is enough
+            os._exit(0)  # libFuzzer has no other way to be stopped
 
 
 def mutate(data: bytes, longest: int, seed: int) -> bytes:

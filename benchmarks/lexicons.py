@@ -48,7 +48,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="list that the language model was estimated from; repeatable; large lexicons are "
         "drawn from the first",
     )
-    parser.add_argument("--reference", type=Path, help="CSV of carefully re-read labels")
+    parser.add_argument("--reference", type=Path, help="CSV of reference labels")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)
 
@@ -199,7 +199,7 @@ class Comparison:
                 if c.sample.path.name in reference
             ]
             pairs = [pair for pair in pairs if pair[0][0] not in ("EMPTY", "UNREADABLE")]
-            targets["re-read labels"] = (
+            targets["reference labels"] = (
                 np.array([nearest(texts, text) == text for texts, text, _ in pairs]),
                 np.array([confidence for *_, confidence in pairs]),
             )

@@ -288,7 +288,7 @@ def _percentiles(seconds: list[float]) -> str:
 
 @cache
 def _drawing(seed: int) -> str:
-    """Return a name in some hand, as the pad sends it."""
+    """Return a name in the writing of a seed, as the pad sends it."""
     from hwr.ui.tabs.draw import write
     from hwr.ui.tabs.pad import value_of
 

@@ -51,7 +51,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="dataset folder ($HWR_DATA, else the samples)")
-    parser.add_argument("--reference", type=Path, help="CSV of carefully re-read labels")
+    parser.add_argument("--reference", type=Path, help="CSV of reference labels")
     parser.add_argument("--model", type=Path, help="model folder ($HWR_MODEL, else assets/model)")
     parser.add_argument("--cores", type=int, default=2, help="for bulk and training (%(default)s)")
     parser.add_argument(
@@ -210,7 +210,7 @@ def measure_peak(threads: int) -> float:
 def accuracy(
     texts: Sequence[str], paths: Sequence[Path], labels: Sequence[str], reference: Reference | None
 ) -> tuple[float, float, int]:
-    """Return (exact names, CER, n) against the re-read labels, else the published ones."""
+    """Return (exact names, CER, n) against the reference labels, else the published ones."""
     readings = [plain_hyphens(PROMPTS.sub("", fold(text)).strip()) for text in texts]
     if reference is None:
         truths = [plain_hyphens(label) for label in labels]
@@ -368,7 +368,7 @@ def reading(
         f"core. Of a core: mean processor time of that, which other work on the machine hardly "
         f"changes. Bulk: all pictures, {len(every)} cores, {rounds} rounds. Start: from a new "
         f"process to its first reading, files warm. Memory: the largest while reading in bulk. "
-        f"Exact names and CER: {'re-read' if reference else 'published'} labels; printed prompts "
+        f"Exact names and CER: {'reference' if reference else 'published'} labels; printed prompts "
         f"that a reader took for part of the name are not counted against it.",
         "",
     ]
@@ -382,15 +382,15 @@ def reading(
                 slower_busy = sum(busy[name]) / sum(busy[DEFAULT])
                 ratios.append([name, f"{slower:.2f}", f"{slower_busy:.2f}", f"{bulk:.2f}"])
         lines += table([f"time compared with {DEFAULT}", "one image", "of a core", "bulk"], ratios)
-        told = (
+        bulk_line = (
             "By processes instead of threads, `python -m hwr transcribe` reads "
             f"{copies * len(paths):,} pictures in bulk at {spread(processes, 0)} a second, its "
             "start and the rows on the disk included"
         )
         if "original" in names:
             faster = median(processes) / median(rates["original"])
-            told += f": {faster:.2f} times as fast as the original network in bulk"
-        lines += [told + ".", ""]
+            bulk_line += f": {faster:.2f} times as fast as the original network in bulk"
+        lines += [bulk_line + ".", ""]
         more = median(full / plain for full, plain in detailed)
         lines.append(
             "One image: the median of the ratios of the same picture. All answer with a text and "

@@ -1,4 +1,4 @@
-"""What a second look is worth, and what it costs: python -m benchmarks.test_time_augmentation
+"""Accuracy and cost of test-time augmentation: python -m benchmarks.test_time_augmentation
 --data DIR
 
 Reads a split once as `read_many` does and once with `tta`, as the page does.
@@ -25,9 +25,9 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", action="append", required=True, metavar="DIR[:SPLIT]")
-    parser.add_argument("--reference", help="CSV of carefully re-read labels, of the first --data")
+    parser.add_argument("--reference", help="CSV of reference labels of the first --data")
     parser.add_argument(
-        "--aside", action="store_true", help="read the training pictures that are set aside"
+        "--calibration-split", action="store_true", help="read the calibration split"
     )
     parser.add_argument(
         "--greedy", action="store_true", help="read greedily, without the language model"
@@ -46,10 +46,10 @@ def main(argv: list[str] | None = None) -> int:
     for number, entry in enumerate(args.data):
         folder, _, split = entry.partition(":")
         dataset = open_dataset(folder, split or "validation", recognizer.spec.alphabet)
-        if args.aside:
+        if args.calibration_split:
             _, dataset = split_calibration(open_dataset(folder, "train", recognizer.spec.alphabet))
         samples = [sample for sample in dataset.samples if sample.path.is_file()]
-        for name, tta in (("one look", False), ("second look", True)):
+        for name, tta in (("one image", False), ("with test-time augmentation", True)):
             start = time.process_time()
             paths = [sample.path for sample in samples]
             readings = list(recognizer.read_many(paths, tta=tta, greedy=args.greedy))
@@ -58,11 +58,11 @@ def main(argv: list[str] | None = None) -> int:
             print(row(f"{dataset.folder.name} | {len(samples)} | {name}", truths, readings, spent))
             if reference is not None and number == 0:
                 again = [
-                    (read_again(reference, sample), r)
+                    (reference_texts(reference, sample), r)
                     for sample, r in zip(samples, readings, strict=True)
                 ]
                 kept = [(texts, r) for texts, r in again if texts]
-                label = f"the same, read again | {len(kept)} | {name}"
+                label = f"the same, reference labels | {len(kept)} | {name}"
                 print(row(label, [t for t, _ in kept], [r for _, r in kept], spent))
             if not tta:
                 unsure = np.mean([r.verdict == "please check" for r in readings])  # type: ignore[union-attr]
@@ -70,8 +70,8 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def read_again(reference: dict[str, tuple[str, ...]], sample: Sample) -> tuple[str, ...]:
-    """Return the re-read texts of a sample, none where it holds no name that can be read."""
+def reference_texts(reference: dict[str, tuple[str, ...]], sample: Sample) -> tuple[str, ...]:
+    """Return the reference labels of a sample, none where it holds no name that can be read."""
     texts = reference.get(sample.path.name, ())
     return () if texts and texts[0] in REMARKS else texts
 

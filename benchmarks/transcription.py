@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-# Ray's workers are nicer than other processes unless told otherwise, which is not to be measured.
+# Ray's workers are nicer than other processes by default, which is not to be measured.
 os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -117,10 +117,10 @@ def transcribe(
     other, brace, rest = said.partition("{")
     if other:
         print(f"beside the figures: {other!r}", file=sys.stderr)
-    told: dict[str, Any] = json.loads(brace + rest)
-    told["wall"] = round(time.perf_counter() - start, 1)
-    told["cpu"] = round(after - before, 1)
-    return told | ({"killed": killed} if kill else {})
+    figures: dict[str, Any] = json.loads(brace + rest)
+    figures["wall"] = round(time.perf_counter() - start, 1)
+    figures["cpu"] = round(after - before, 1)
+    return figures | ({"killed": killed} if kill else {})
 
 
 def _processor_time() -> float:

@@ -58,15 +58,17 @@ def test_card_tells_what_was_measured_of_the_finished_model() -> None:
     card = model_card(metrics | {"evaluation": evaluation, "empty_fields": empty}, Spec())
     rows = [line.split(" | ")[0].strip("| ") for line in card.splitlines() if line[:2] == "| "]
     assert rows == [
-        "set", "mine", "mine, labels read again", "drawn_names (test)", "old",
+        "set", "mine", "mine, reference labels", "drawn_names (test)", "old",
         "part", "1 to 4 characters", "longer",
-        "set", "mine", "mine, labels read again", "drawn_names (test)",
+        "set", "mine", "mine, reference labels", "drawn_names (test)",
         "drawn without a name", "sketchpad",
     ]  # fmt: skip
     assert "`drawn_names`: names drawn on a sketchpad" in card
     assert "| 1 to 4 characters | 2 | 50.0% | 9.5% to 90.5% | 14.29% | 50.0% |" in card
     assert "| longer | 2 | 50.0% | 9.5% to 90.5% | 14.29% |  |" in card
-    assert "| mine, labels read again | 2.0% | 80.0% | 50.0% | 0.0% |" in card
+    assert "| mine, reference labels | 2.0% | 80.0% | 50.0% | 0.0% |" in card
+    assert "| exact, reference labels |" in card
+    assert "- Writers, languages and papers unlike those it was trained on" in card
     assert "| sketchpad | 9 | 100.0% | 70.0% to 100.0% |" in card
     for table in card.split("\n\n"):
         if table.startswith("|"):
