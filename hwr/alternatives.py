@@ -14,6 +14,9 @@ from hwr.preprocess import count_lines
 #: Other lines of writing that are tried, at most.
 LINES = 2
 
+#: A picture is tall from this ratio of its height to its width on.
+TALL = 1.2
+
 #: Share of the pixels that are black or white in a picture of two tones.
 TWO_TONES = 0.98
 
@@ -46,10 +49,15 @@ def alternatives(pixels: Grey) -> Iterator[Alternative]:
         size = pixels.shape[1], 2 * pixels.shape[0]
         stretched = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         yield Alternative(stretched, 0, 0.2, "Read with pixels twice as high as wide, as of a fax.")
-    for quarters in (1, 2, 3):
+    for quarters in (1, 3) if is_tall(pixels) else (2,):
         turned = np.ascontiguousarray(np.rot90(pixels, quarters))
         note = f"Read turned by {360 - 90 * quarters} degrees clockwise."
         yield Alternative(turned, 0, 0.6, note)
+
+
+def is_tall(pixels: Grey) -> bool:
+    """Whether a picture is so high that the name in it may run up or down."""
+    return bool(pixels.shape[0] > TALL * pixels.shape[1])
 
 
 def _has_two_tones(pixels: Grey) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.alternatives import Alternative, alternatives
+from hwr.alternatives import Alternative, alternatives, is_tall
 from hwr.arrays import Floats, Grey
 from hwr.data.dataset import open_dataset
 from hwr.decoding.confidence import DecodingParameters, load_parameters
@@ -245,7 +245,7 @@ class Recognizer:
                     for position, logits in zip(positions, future.result(), strict=True):
                         i, image = inked[position], images[position]
                         decoding = decode(logits)
-                        if decoding.confidence < LOST:
+                        if decoding.confidence < LOST or len(decoding.text) < OTHER_LETTERS:
                             found = self._found(read[i], decoding, decode)
                             if found:
                                 image, logits, decoding, notes[i] = found
@@ -296,14 +296,17 @@ class Recognizer:
     ) -> Alternative | None:
         """Return the alternative that reads far better than what was decoded, if there is one."""
         best, least = None, CLEARER * decoding.confidence
-        if decoding.confidence < LOST:
-            for other in alternatives(pixels):
-                prepared = prepare(other.pixels, self.spec, line=other.line)
-                if prepared.blank:
-                    continue
-                said = decode(self._logits(prepared))
-                if said.text and said.confidence > max(least, other.least):
-                    best, least = other, said.confidence
+        if is_tall(pixels) and len(decoding.text) < OTHER_LETTERS:
+            least = 0.0  # one letter of a name that runs up or down, however clear
+        elif decoding.confidence >= LOST:
+            return None
+        for other in alternatives(pixels):
+            prepared = prepare(other.pixels, self.spec, line=other.line)
+            if prepared.blank:
+                continue
+            said = decode(self._logits(prepared))
+            if said.text and said.confidence > max(least, other.least):
+                best, least = other, said.confidence
         return best
 
     def _found(

@@ -16,7 +16,7 @@ PREPROCESS_VERSION = 1
 
 #: Raised whenever it prepares a few pictures otherwise, such as by choosing another line, but what
 #: the network sees looks the same: caches are made anew, and weights stay.
-PREPROCESS_REVISION = 3
+PREPROCESS_REVISION = 4
 
 #: Two stages halve the width, so four image columns make one time step.
 COLUMNS_PER_STEP = 4

@@ -13,6 +13,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from hwr.arrays import Grey, runs_of
 from hwr.skew import turned
@@ -172,23 +173,8 @@ def shadow(picture: Grey, rng: np.random.Generator) -> Pixels:
 
 def dithered(picture: Grey, rng: np.random.Generator) -> Pixels:
     """Grey paper scanned in black and white: the grey becomes dots (Floyd and Steinberg, 1976)."""
-    page = _margin(picture, 4, 4)
-    error = page * rng.uniform(0.72, 0.9)
-    out = np.zeros(page.shape, np.uint8)
-    height, width = page.shape
-    rows = np.zeros((height + 1, width + 2))
-    rows[:height, 1:-1] = error
-    for y in range(height):
-        for x in range(1, width + 1):
-            old = rows[y, x]
-            new = 255.0 if old >= 128 else 0.0
-            out[y, x - 1] = int(new)
-            rest = old - new
-            rows[y, x + 1] += rest * 7 / 16
-            rows[y + 1, x - 1] += rest * 3 / 16
-            rows[y + 1, x] += rest * 5 / 16
-            rows[y + 1, x + 1] += rest * 1 / 16
-    return out
+    page = (_margin(picture, 4, 4) * rng.uniform(0.72, 0.9)).astype(np.uint8)
+    return np.asarray(Image.fromarray(page).convert("1").convert("L"))
 
 
 def fax(picture: Grey, _: np.random.Generator) -> Pixels:
@@ -294,3 +280,12 @@ KINDS: Final[dict[str, Degradation]] = {
         salt, pattern, faint, skewed, small, compressed, coloured, stamped,
     )
 }  # fmt: skip
+
+
+def degraded(picture: Grey, rng: np.random.Generator) -> Pixels:
+    """Return `picture`, (H, W) uint8 on white, in one of KINDS, now and then also askew."""
+    kinds = list(KINDS)
+    kind = kinds[int(rng.integers(len(kinds)))]
+    if kind not in ("coloured", "stamped", "skewed", "small") and rng.random() < 0.15:
+        return skewed(np.asarray(KINDS[kind](picture, rng)), rng)
+    return KINDS[kind](picture, rng)

@@ -10,12 +10,18 @@ import numpy as np
 
 from hwr.alphabet import fold, frames_needed
 from hwr.arrays import Grey
+from hwr.image import load_image
 from hwr.preprocess import prepare
 from hwr.spec import COLUMNS_PER_STEP, Spec
+from hwr.synthesis.degradation import degraded
 from hwr.synthesis.names import compose_name
 
 #: Drawings after which a synthetic source gives up.
 TRIES = 200
+
+
+#: The share of the pictures to which paper, light and machines do something.
+DEGRADED = 0.4
 
 
 class Renderer(Protocol):
@@ -48,7 +54,10 @@ class SyntheticSource:
         nothing = self.empty > 0 and rng.random() < self.empty
         for _ in range(TRIES):
             name = "" if nothing else written_case(self._name(rng), rng)
-            prepared = prepare(self.render(name, rng), self.spec)
+            picture = self.render(name, rng)
+            if rng.random() < DEGRADED:
+                picture = load_image(degraded(picture, rng)).pixels
+            prepared = prepare(picture, self.spec)
             text = fold(name)
             needed = frames_needed(self.spec.alphabet.encode(text))
             # No ink is found, or the picture has too few time steps for its text.
