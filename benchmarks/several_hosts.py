@@ -1,6 +1,6 @@
 """Do several processes train as one does? python -m benchmarks.several_hosts
 
-Needs JAX (hwr[jax]). A small network is trained with `train.py` on this machine:
+Needs JAX (hwr[jax]). A small network is trained with `hwr train` on this machine:
 
 1. by one process that draws the batches of two (--shards 2),
 2. by one process with two devices,
@@ -56,7 +56,7 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 class Job:
-    """The runs of `train.py` that are compared."""
+    """The training runs that are compared."""
 
     def __init__(self, work: Path, args: argparse.Namespace) -> None:
         self.work, self.args = work, args
@@ -76,10 +76,10 @@ class Job:
             self._python(_WRITE_MODEL, str(work / "start"))
 
     def start(self, out: str, *options: str, devices: int = 1) -> subprocess.Popen[str]:
-        """Start `train.py`; a validation after every step notes the loss of each in log.csv."""
+        """Start `hwr train`; a validation after every step notes the loss of each in log.csv."""
         size, steps = self.args.batch_size, self.args.steps
         command = [
-            sys.executable, "train.py", "--data", str(self.work / "data"), "--init",
+            sys.executable, "-c", _TRAIN, "--data", str(self.work / "data"), "--init",
             str(self.work / "start"), "--out", str(self.work / out), "--batch-size", str(size),
             "--samples", str(size * steps), "--validate-every", str(size), *options,
         ]  # fmt: skip
@@ -169,7 +169,21 @@ class Job:
         (folder / "labels.csv").write_text("\n".join(rows) + "\n")
 
 
-#: Programs of other processes, so that this one needs no backend.
+#: Programs of other processes, so that this one needs no backend. Keras (to seed it) and TensorBoard
+#: import TensorFlow where it is installed, which takes most of the start of a process; training on
+#: JAX runs without it.
+_TRAIN = """
+import sys
+from hwr.cli import main
+
+class WithoutTensorFlow:
+    def find_spec(name, path=None, target=None):
+        if name == "tensorflow":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, WithoutTensorFlow)
+sys.exit(main(["train", *sys.argv[1:]]))
+"""
 _WRITE_MODEL = """
 import sys
 from pathlib import Path

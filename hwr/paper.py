@@ -57,9 +57,6 @@ def paper_of(grey: Grey) -> Grey:
     if high - low < LEAST_CONTRAST / 2:
         return np.full_like(grey, int(np.median(small)))
     window = max(3, min(small.shape) // 2 * 2 + 1, THUMBNAIL // 4 + 1)
-    # Mirrored borders: replicated ones would take a stroke at the edge for paper.
-    reach = min(window // 2, min(small.shape) - 1)
-    framed = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
     # Of scans, whose paper is of one light tone all over, the answer is known; the median takes ten
     # times as long as to see that, and between the lines of squared paper it would see no paper.
     tone = int(np.bincount(grey[::2, ::2].ravel(), minlength=256).argmax())
@@ -68,6 +65,9 @@ def paper_of(grey: Grey) -> Grey:
     share = cv2.blur(plain, (window, window), borderType=cv2.BORDER_REFLECT_101)
     if tone >= DARKEST_PAPER and share.min() > 128:
         return np.full_like(grey, tone)
+    # Mirrored borders: replicated ones would take a stroke at the edge for paper.
+    reach = min(window // 2, min(small.shape) - 1)
+    framed = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
     median = cv2.medianBlur(framed, window)[reach:, reach:][: small.shape[0], : small.shape[1]]
     smooth = cv2.blur(median, (5, 5))
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -117,7 +117,7 @@ def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None], line: int
     rows = line_rows(evened)
     band = evened[rows[line]]
     note("band", band)
-    crop = _crop_toink_of(band)
+    crop = _crop_to_ink(band)
     note("ink crop", crop)
     scaled = _scale(crop, spec)
     note("scale", scaled)
@@ -181,7 +181,7 @@ def reduce(picture: Grey) -> Grey:
     return resize(picture, width, height)
 
 
-def _crop_toink_of(band: Grey) -> Grey:
+def _crop_to_ink(band: Grey) -> Grey:
     """Return the rows and columns that hold ink, with a margin of paper."""
     ink = ink_of(band)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))

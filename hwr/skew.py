@@ -29,7 +29,7 @@ LONGER = 4
 
 #: Points of ink that are looked at, pixels of the longer side they are taken from, and degrees
 #: between the directions that are tried first.
-POINTS, SIDE, STEP = 1200, 240, 2.0
+POINTS, SIDE, STEP = 500, 200, 2.0
 
 
 def skew_of(dark: Grey) -> float:

@@ -35,7 +35,8 @@ def line_rows(evened: Grey) -> list[slice]:
     """
     height = evened.shape[0]
     ink = ink_of(evened)
-    bands = _lines(without_cut_off_rests(ink)) or _lines(ink)
+    kept, all_bands = without_cut_off_rests(ink), _lines(ink)
+    bands = (all_bands if kept is ink else _lines(kept)) or all_bands
     if not bands:
         return [slice(0, height)]
 
@@ -50,7 +51,7 @@ def line_rows(evened: Grey) -> list[slice]:
     chosen = rows(max(bands, key=prominence))
     apart = [
         (top, bottom)
-        for top, bottom in _lines(ink)
+        for top, bottom in all_bands
         if min(bottom, chosen.stop) - max(top, chosen.start) <= 0.5 * (bottom - top)
     ]
     return [chosen, *(rows(band) for band in sorted(apart, key=prominence, reverse=True))]
