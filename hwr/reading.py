@@ -59,8 +59,6 @@ class Reading:
     @property
     def verdict(self) -> str:
         """One of "sure", "please check", "nothing written"."""
-        if self.blank:
-            return "nothing written"
         # A name that nobody expected is for a person to see, however clear it is.
         missed = self.absent is not None and not self.listed
         if self.confidence < self.sure or missed or self.others:

@@ -49,6 +49,11 @@ LOST, CLEARER = 0.25, 1.5
 #: confidence.
 OTHER_LETTERS, OTHER_SURE = 3, 0.75
 
+#: The confidence that nothing is written where no ink was found, by contrast: on paper whose grain
+#: is as dark as faint pencil there may be a name. Of names in pencil 8 to 20 of 255 darker than the
+#: paper 43 of 480 are not found; of 1,000 empty fields 410 have no ink, 82 of them on grainy paper.
+BLANK_CONTRASTS, BLANK_CONFIDENCES = (1.0, 6.0, 12.0), (1.0, 0.97, 0.75)
+
 
 #: Keywords of the version before; they are understood for one version more.
 OLD_KEYWORDS = {"roster": "lexicon", "prior": "language_model", "careful": "tta"}
@@ -392,7 +397,8 @@ class Recognizer:
         if others:
             quoted = ", ".join(f"'{text}'" for text in others)
             notes = (*notes, f"There are more lines of writing: {quoted}.")
-        said = decoding or Decoding("", 1.0, (), (Candidate("", 1.0),))
+        empty = _blank_confidence(prepared.contrast)
+        said = decoding or Decoding("", empty, (), (Candidate("", empty),))
         return Reading(
             said.text,
             said.confidence,
@@ -407,6 +413,11 @@ class Recognizer:
             None if logits is None else timeline(logits, self.spec.alphabet),
             others,
         )
+
+
+def _blank_confidence(contrast: float) -> float:
+    """Return the probability that a picture in which no ink was found is empty."""
+    return float(np.interp(contrast, BLANK_CONTRASTS, BLANK_CONFIDENCES))
 
 
 _default: Recognizer | None = None

@@ -818,6 +818,38 @@ def test_arrays_are_refused(array: np.ndarray, code: str, words: str) -> None:
     assert words in str(error)
 
 
+def of_bits(bits: int) -> np.ndarray:
+    """Return GREY's brightness in `bits` bits, (H, W) uint16, its white the largest of them."""
+    white = 2**bits - 1
+    values = np.rint(GREY / 255 * white).astype(np.uint16)
+    values[0, 0] = white
+    return values
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_sixteen_bits_that_hold_fewer_read_as_eight_do(bits: int) -> None:
+    eight = GREY.copy()
+    eight[0, 0] = 255
+    values = of_bits(bits)
+    check(load_image(values), eight)
+    check(load_image(values.astype(">u2")), eight)
+    check(load_image(np.repeat(values[..., None], 3, axis=2)), eight, 1)
+    check(load_image(Image.fromarray(values)), eight)
+    check(load_image(encode(values, "PNG")), eight)
+    check(load_image(encode(values, "TIFF")), eight)
+    check(load_image(Image.fromarray(values.astype(np.int32))), eight)
+
+
+def test_white_of_sixteen_bits_is_the_least_that_holds_all() -> None:
+    for high, white in ((255, 255), (256, 4095), (4095, 4095), (4096, 65535), (65535, 65535)):
+        values = np.zeros((8, 12), np.uint16)
+        values[4, 5] = high
+        expected = np.zeros((8, 12), np.uint8)
+        expected[4, 5] = (high * 255 + white // 2) // white
+        check(load_image(values), expected)
+        check(load_image(encode(values, "PNG")), expected)
+
+
 def test_many_threads_read_the_same_pixels() -> None:
     failures: list[BaseException] = []
 
