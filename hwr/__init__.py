@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from hwr.image import ImageError
     from hwr.network.model_folder import ModelFolderError
     from hwr.reading import Reading
-    from hwr.recognizer import Recognizer, predict
+    from hwr.recognizer import Recognizer
+    from hwr.shipped import predict
 
 __version__ = "0.1.0"
 
@@ -22,7 +23,7 @@ _HOMES = {
     "Reading": "hwr.reading",
     "Recognizer": "hwr.recognizer",
     "LexiconError": "hwr.decoding.lexicon",
-    "predict": "hwr.recognizer",
+    "predict": "hwr.shipped",
 }
 __all__ = [
     "DatasetError",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -17,12 +16,11 @@ from numpy.typing import NDArray
 
 from hwr.alternatives import Alternative, alternatives, is_tall
 from hwr.arrays import Floats, Grey
-from hwr.data.dataset import open_dataset
 from hwr.decoding.confidence import DecodingParameters, load_parameters
 from hwr.decoding.decoder import Decoder, Decoding, LanguageModelChoice, timeline
 from hwr.decoding.lexicon import Lexicon
 from hwr.decoding.test_time_augmentation import VIEWS, blend
-from hwr.defaults import MODEL, default_data, default_model
+from hwr.defaults import MODEL
 from hwr.image import ImageError, load_image
 from hwr.letter import Candidate
 from hwr.network.engine import Engine, batches_by_width, load_engine
@@ -32,6 +30,7 @@ from hwr.reading import Reading
 from hwr.spec import Spec
 
 Notes = tuple[str, ...]
+Decode = Callable[..., Decoding]
 
 #: Pasted lexicons that a recognizer keeps, since making one of many names takes a second.
 LEXICONS = 4
@@ -131,29 +130,19 @@ class Recognizer:
         picture = load_image(source)
         decode = partial(self.decoder.decode, lexicon=expected, language_model=language_model)
 
-        def see(pixels: Grey, line: int) -> tuple[Prepared, list[Step]]:
-            if details:
-                return trace(pixels, self.spec, line=line)
-            return prepare(pixels, self.spec, line=line), []
-
         pixels, notes = picture.pixels, picture.notes
-        prepared, steps = see(pixels, 0)
-        logits = decoding = None
+        prepared, steps, logits, decoding = self._look(pixels, 0, decode, details)
         others: tuple[str, ...] = ()
-        if not prepared.blank:
-            logits = self._logits(prepared)
-            decoding = decode(logits, prepared.image if details else None)
+        if logits is not None and decoding:
             clearer = self._clearer(pixels, decoding, decode)
             if clearer:
-                prepared, steps = see(clearer.pixels, clearer.line)
                 notes = (*notes, clearer.note) if clearer.note else notes
-                logits = self._logits(prepared)
-                decoding = decode(logits, prepared.image if details else None)
-            if tta and not self._sure(decoding):
-                logits = self._augmented(prepared.image, logits)
-                decoding = decode(logits, prepared.image if details else None)
-            if self._sure(decoding) and not clearer:
-                others = self._others(pixels, prepared, decode)
+                look = self._look(clearer.pixels, clearer.line, decode, details)
+                prepared, steps, logits, decoding = look
+            if logits is not None and decoding:
+                logits, decoding = self._again(prepared, logits, decoding, decode, details, tta)
+                if self._sure(decoding) and not clearer:
+                    others = self._others(pixels, prepared, decode)
         seen = logits if details else None
         return self._reading(prepared, decoding, steps, notes, start, seen, others)
 
@@ -182,17 +171,11 @@ class Recognizer:
         readings = []
         for line in lines_from_above(picture.pixels):
             start = time.perf_counter()
-            if details:
-                prepared, steps = trace(picture.pixels, self.spec, line=line)
-            else:
-                prepared, steps = prepare(picture.pixels, self.spec, line=line), []
-            if prepared.blank:
+            look = self._look(picture.pixels, line, decode, details)
+            prepared, steps, logits, decoding = look
+            if logits is None or not decoding:
                 continue
-            logits = self._logits(prepared)
-            decoding = decode(logits, prepared.image if details else None)
-            if tta and not self._sure(decoding):
-                logits = self._augmented(prepared.image, logits)
-                decoding = decode(logits, prepared.image if details else None)
+            logits, decoding = self._again(prepared, logits, decoding, decode, details, tta)
             if decoding.text:
                 seen = logits if details else None
                 readings.append(
@@ -296,9 +279,36 @@ class Recognizer:
     def _logits(self, prepared: Prepared) -> Floats:
         return np.asarray(self.logits(pad(prepared.image, self.spec)[None])[0])
 
-    def _clearer(
-        self, pixels: Grey, decoding: Decoding, decode: Callable[[Floats], Decoding]
-    ) -> Alternative | None:
+    def _look(
+        self, pixels: Grey, line: int, decode: Decode, details: bool
+    ) -> tuple[Prepared, list[Step], Floats | None, Decoding | None]:
+        """Return one line as prepared and decoded; no logits and decoding where it is blank."""
+        steps: list[Step] = []
+        if details:
+            prepared, steps = trace(pixels, self.spec, line=line)
+        else:
+            prepared = prepare(pixels, self.spec, line=line)
+        if prepared.blank:
+            return prepared, steps, None, None
+        logits = self._logits(prepared)
+        return prepared, steps, logits, decode(logits, prepared.image if details else None)
+
+    def _again(
+        self,
+        prepared: Prepared,
+        logits: Floats,
+        decoding: Decoding,
+        decode: Decode,
+        details: bool,
+        tta: bool,
+    ) -> tuple[Floats, Decoding]:
+        """Return logits and decoding, of several views if wanted and the first is not sure."""
+        if not tta or self._sure(decoding):
+            return logits, decoding
+        logits = self._augmented(prepared.image, logits)
+        return logits, decode(logits, prepared.image if details else None)
+
+    def _clearer(self, pixels: Grey, decoding: Decoding, decode: Decode) -> Alternative | None:
         """Return the alternative that reads far better than what was decoded, if there is one."""
         best, least = None, CLEARER * decoding.confidence
         if is_tall(pixels) and len(decoding.text) < OTHER_LETTERS:
@@ -315,7 +325,7 @@ class Recognizer:
         return best
 
     def _found(
-        self, source: Any, decoding: Decoding, decode: Callable[[Floats], Decoding]
+        self, source: Any, decoding: Decoding, decode: Decode
     ) -> tuple[Grey, Floats, Decoding, Notes] | None:
         """Return the alternative of a source that reads far better: image, logits, text, notes."""
         try:
@@ -329,9 +339,7 @@ class Recognizer:
         logits = self._logits(prepared)
         return prepared.image, logits, decode(logits), (other.note,) if other.note else ()
 
-    def _others(
-        self, pixels: Grey, prepared: Prepared, decode: Callable[[Floats], Decoding]
-    ) -> tuple[str, ...]:
+    def _others(self, pixels: Grey, prepared: Prepared, decode: Decode) -> tuple[str, ...]:
         """Return what other lines of a picture say that could be the name as well."""
         texts = []
         for line in prepared.rivals:
@@ -341,9 +349,7 @@ class Recognizer:
                 texts.append(other.text)
         return tuple(texts)
 
-    def _others_of(
-        self, source: Any, prepared: Prepared, decode: Callable[[Floats], Decoding]
-    ) -> tuple[str, ...]:
+    def _others_of(self, source: Any, prepared: Prepared, decode: Decode) -> tuple[str, ...]:
         try:
             return self._others(load_image(source).pixels, prepared, decode)
         except ImageError:  # the file is gone or another by now
@@ -418,37 +424,3 @@ class Recognizer:
 def _blank_confidence(contrast: float) -> float:
     """Return the probability that a picture in which no ink was found is empty."""
     return float(np.interp(contrast, BLANK_CONTRASTS, BLANK_CONFIDENCES))
-
-
-_default: Recognizer | None = None
-_default_lock = threading.Lock()
-
-
-def default_recognizer() -> Recognizer:
-    """Return the recognizer of the model that comes with the project, loaded once."""
-    global _default
-    with _default_lock:
-        if _default is None:
-            _default = Recognizer.load(default_model())
-    return _default
-
-
-def predict(
-    index: int, split: str = "train", data: str | os.PathLike[str] | None = None
-) -> Reading:
-    """Read the dataset picture with `index`, as the original project's `predict(10261)`.
-
-    What is not sure is read once more in several views, as on the page.
-
-    Args:
-        index: the number in the picture's file name (TRAIN_10261.jpg is 10261).
-        split: "train", "validation" or "test".
-        data: dataset folder; see `default_data`.
-
-    Raises:
-        hwr.data.dataset.DatasetError: there is no such folder, split or index.
-        hwr.image.ImageError: the picture cannot be used.
-    """
-    recognizer = default_recognizer()
-    dataset = open_dataset(data or default_data(), split, recognizer.spec.alphabet)
-    return recognizer.read(dataset.find(index).path, tta=True)

@@ -25,6 +25,7 @@ RANK = {wing: rank for rank, wings in enumerate(LEVELS) for wing in wings}
 #: Modules of hwr/ itself that stand higher: what reads, and the doors to everything.
 HIGH = {
     "recognizer": "recognizer",
+    "shipped": "recognizer",
     "cli": "commands",
     "__main__": "commands",
     "__init__": "commands",

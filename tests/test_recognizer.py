@@ -201,7 +201,7 @@ def test_predict_reads_the_picture_with_that_number(
     cv2.imwrite(str(images / "TEST_10261.jpg"), write_word("LEO"))
     (tmp_path / "written_name_test_v2.csv").write_text("FILENAME,IDENTITY\nTEST_10261.jpg,LEO\n")
     monkeypatch.setenv("HWR_MODEL", str(tiny_model))
-    monkeypatch.setattr("hwr.recognizer._default", None)
+    monkeypatch.setattr("hwr.shipped._default", None)
     reading = hwr.predict(10261, split="test", data=tmp_path)
     again = Recognizer.load(tiny_model).read(images / "TEST_10261.jpg", tta=True)
     assert reading.text == again.text
