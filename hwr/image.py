@@ -152,9 +152,30 @@ def _read_image(image: Image.Image) -> Picture:
     orientation = _orientation(image)
     luma, alpha = _luma_and_alpha(image)  # each (H, W) uint8
     grey, notes = _on_paper(luma, alpha)
+    grey, stretched = _with_square_pixels(grey, image)
+    if stretched:
+        notes = ("Its pixels are no squares, by its resolution; it was stretched.", *notes)
     if turned or orientation != 1:
         notes = ("Turned upright by the camera's orientation tag.", *notes)
     return Picture(_own(_turn(grey, orientation)), notes)
+
+
+def _with_square_pixels(grey: np.ndarray, image: Image.Image) -> tuple[np.ndarray, bool]:
+    """Return (H, W) uint8 pixels stretched to squares, as the file's resolution says; and whether.
+
+    Only ratios that a fax can have are believed, and none that makes the picture too large.
+    """
+    across, down = (image.info.get("dpi") or (1, 1))[:2]
+    ratio = float(across) / float(down) if across and down else 1.0
+    if not 1.3 <= max(ratio, 1 / ratio if ratio else 0) <= 4.5:
+        return grey, False
+    height, width = grey.shape
+    width, height = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
+    if width * height > MAX_PIXELS:
+        return grey, False
+    return np.asarray(
+        Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR)
+    ), True
 
 
 def _orientation(image: Image.Image) -> int:

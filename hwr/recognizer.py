@@ -176,7 +176,8 @@ class Recognizer:
             if logits is None or not decoding:
                 continue
             logits, decoding = self._again(prepared, logits, decoding, decode, details, tta)
-            if decoding.text:
+            # Of a printed prompt at most a letter is read, and that hardly.
+            if len(decoding.text) > 1 or (decoding.text and decoding.confidence >= LOST):
                 seen = logits if details else None
                 readings.append(
                     self._reading(prepared, decoding, steps, picture.notes, start, seen)

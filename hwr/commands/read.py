@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import math
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwr.commands import options
 from hwr.defaults import default_data, default_model
+
+if TYPE_CHECKING:
+    from hwr.image import ImageError
+    from hwr.reading import Reading
+    from hwr.recognizer import Recognizer
 
 
 def add(commands: Any) -> None:
@@ -26,6 +34,9 @@ def add(commands: Any) -> None:
     option("--index", type=int, action="append", default=[], help="read this picture of --data")
     option("--split", default="train", help="train, validation or test")
     option("--figure", type=Path, metavar="PNG", help="draw the reading of the one FILE into it")
+    lines = parser.add_mutually_exclusive_group().add_argument
+    lines("--lines", action="store_true", help="read every line of writing, from above")
+    lines("--join-lines", action="store_true", help="as --lines, joined to one name")
     tta = argparse.BooleanOptionalAction
     option("--tta", action=tta, default=True, help=f"{options.TTA} (default: do)")
     parser.set_defaults(command=read)
@@ -63,7 +74,12 @@ def read(args: argparse.Namespace) -> int:
             with replacing(args.figure) as stream:
                 figure.save(stream, "PNG")
     rows: list[dict[str, Any]] = []
-    for file, result in zip(files, recognizer.read_many(files, **settings), strict=True):
+    results: Iterable[tuple[str, Reading | ImageError]]
+    if args.lines or args.join_lines:
+        results = _lines(recognizer, files, settings, joined=args.join_lines)
+    else:
+        results = zip(files, recognizer.read_many(files, **settings), strict=True)
+    for file, result in results:
         if isinstance(result, ImageError):
             rows.append({"file": file, "text": None, "confidence": None, "error": str(result)})
             if not args.json:
@@ -79,3 +95,36 @@ def read(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
     return 2 if any(row["error"] for row in rows) else 0
+
+
+def _lines(
+    recognizer: Recognizer, files: list[str], settings: dict[str, Any], *, joined: bool
+) -> Iterator[tuple[str, Reading | ImageError]]:
+    """Yield a reading for each line of each file, or one of all its lines, or its error."""
+    from hwr.image import ImageError
+
+    for file in files:
+        try:
+            readings = recognizer.read_lines(file, details=False, **settings)
+            # Where no line is read, what the whole picture says: that it is empty, or may be.
+            readings = readings or [recognizer.read(file, details=False, **settings)]
+        except ImageError as error:
+            yield file, error
+            continue
+        if joined:
+            readings = [_joined(readings)]
+        for reading in readings:
+            yield file, reading
+
+
+def _joined(readings: list[Reading]) -> Reading:
+    """Return the lines of a picture as one reading, as sure as all of them are right."""
+    first = readings[0]
+    return dataclasses.replace(
+        first,
+        text=" ".join(reading.text for reading in readings if reading.text),
+        confidence=math.prod(reading.confidence for reading in readings),
+        candidates=(),
+        absent=max((r.absent for r in readings if r.absent is not None), default=None),
+        milliseconds=sum(reading.milliseconds for reading in readings),
+    )
