@@ -51,6 +51,9 @@ def get_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--kill-at", type=int, default=20, metavar="STEP")
+    parser.add_argument(
+        "--no-kills", action="store_true", help="only compare the losses of 1 and 5"
+    )
     parser.add_argument("--work", type=Path, help="folder to keep the runs in (a temporary one)")
     return parser.parse_args(argv)
 
@@ -73,7 +76,7 @@ class Job:
         self.processes: list[subprocess.Popen[str]] = []
         if not (work / "data").exists():
             self._write_data(work / "data")
-            self._python(_WRITE_MODEL, str(work / "start"))
+            self._python("jax", _WRITE_MODEL, str(work / "start"))
 
     def start(self, out: str, *options: str, devices: int = 1) -> subprocess.Popen[str]:
         """Start `hwr train`; a validation after every step notes the loss of each in log.csv."""
@@ -141,10 +144,10 @@ class Job:
 
     def read_by_another_backend(self, out: str) -> str:
         """Return a line on the model as another backend reads it."""
-        return self._python(_READ_MODEL, str(self.work / out))
-
-    def _python(self, program: str, *arguments: str) -> str:
         backend = "tensorflow" if find_spec("tensorflow") else "torch"
+        return self._python(backend, _READ_MODEL, str(self.work / out))
+
+    def _python(self, backend: str, program: str, *arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "-c", program, *arguments],
             cwd=ROOT,
@@ -169,12 +172,11 @@ class Job:
         (folder / "labels.csv").write_text("\n".join(rows) + "\n")
 
 
-#: Programs of other processes, so that this one needs no backend. Keras (to seed it) and TensorBoard
-#: import TensorFlow where it is installed, which takes most of the start of a process; training on
-#: JAX runs without it.
-_TRAIN = """
+#: Programs of other processes, so that this one needs no backend. Keras (to seed TensorFlow) and
+#: TensorBoard import TensorFlow where it is installed, which takes most of the start of a process;
+#: training on JAX runs without it.
+_ON_JAX_ALONE = """
 import sys
-from hwr.cli import main
 
 class WithoutTensorFlow:
     def find_spec(name, path=None, target=None):
@@ -182,10 +184,14 @@ class WithoutTensorFlow:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, WithoutTensorFlow)
+"""
+_TRAIN = f"""
+{_ON_JAX_ALONE}
+from hwr.cli import main
 sys.exit(main(["train", *sys.argv[1:]]))
 """
-_WRITE_MODEL = """
-import sys
+_WRITE_MODEL = f"""
+{_ON_JAX_ALONE}
 from pathlib import Path
 import keras
 from hwr.network.crnn import build_model
@@ -195,7 +201,7 @@ keras.utils.set_random_seed(7)
 spec = Spec(
     height=16, max_width=64, width_step=64, filters=(4, 8, 8), features=16, units=16, dropout=0.1
 )
-save_model(Path(sys.argv[1]), build_model(spec), spec, {"runs": [], "validation": {}}, "")
+save_model(Path(sys.argv[1]), build_model(spec), spec, {{"runs": [], "validation": {{}}}}, "")
 """
 _READ_MODEL = """
 import sys
@@ -211,7 +217,8 @@ print(f"logits of {keras.backend.backend()} and ONNX Runtime within {abs(ours - 
 def quick_compilation(work: Path) -> dict[str, str]:
     """Return the environment in which JAX compiles least: without optimising, each program once."""
     return {
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+        "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=4",
         "JAX_COMPILATION_CACHE_DIR": str(work / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
@@ -249,6 +256,12 @@ def difference(ours: dict[int, float], theirs: dict[int, float], steps: int) -> 
 def run(job: Job) -> None:
     """Print one line after the other; raise AssertionError where a promise is not kept."""
     steps = job.args.steps
+    if job.args.no_kills:
+        finish([job.start("one", "--shards", "2")])
+        finish(job.start_two("two"))
+        same = difference(job.losses("two"), job.losses("one"), steps)
+        print(f"two processes and one: {same}", flush=True)
+        return
     finish(
         [
             job.start("one", "--shards", "2"),
