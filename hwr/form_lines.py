@@ -34,6 +34,9 @@ PIECE = 0.1
 #: A single line is at least this long, as shares of the width and of the height.
 LONG, LONG_OF_HEIGHT = 0.45, 1.2
 
+#: A single line has ink, its own or that of writing over it, in this share of its columns.
+UNBROKEN = 0.9
+
 #: The sides of a frame may be this short, as a share of the width.
 LONG_IN_FRAME = 0.15
 
@@ -197,6 +200,13 @@ class _Lines:
         return drawn
 
 
+def _inked(dark: Grey, row: float, thickness: float) -> NDArray[np.bool_]:
+    """Return in which columns, (W,), there is ink in a stroke along `row`."""
+    reach = round(thickness / 2)
+    band = dark[max(0, round(row) - reach) : round(row) + reach + 1]
+    return np.asarray((band > PALEST).any(axis=0))
+
+
 def _straight_runs(box: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
     """Return the ranges of columns, at least `least` long, in which a stroke is straight.
 
@@ -237,13 +247,8 @@ def _is_even(dark: Grey, rows: Doubles) -> bool:
 
 def _opened(image: Grey, size: tuple[int, int]) -> Grey:
     """Return `image` opened by a rectangle of `size` rows and columns, both odd; 0 all around."""
-    opened = cv2.morphologyEx(
-        image,
-        cv2.MORPH_OPEN,
-        np.ones(size, np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=0,
-    )
+    kernel, border = np.ones(size, np.uint8), cv2.BORDER_CONSTANT
+    opened = cv2.morphologyEx(image, cv2.MORPH_OPEN, kernel, borderType=border, borderValue=0)
     return np.asarray(opened, np.uint8)
 
 
@@ -276,27 +281,24 @@ def without_form_lines(dark: Grey) -> Grey:
     return _without(_without(dark, thinner - 1, thicker), -1, thinner)
 
 
-def _least_across(width: int) -> int:
-    return max(20, round(PIECE * width)) | 1
-
-
 def _has_long_stroke(dark: Grey) -> bool:
     """Whether there is a piece of a horizontal line: answers at once for most pictures."""
     mask = cv2.threshold(dark, PALEST, 1, cv2.THRESH_BINARY)[1]
     mask = cv2.dilate(mask, np.ones((3, 1), np.uint8))
-    return bool(cv2.erode(mask, np.ones((1, _least_across(dark.shape[1])), np.uint8)).any())
+    least = max(20, round(PIECE * dark.shape[1])) | 1
+    return bool(cv2.erode(mask, np.ones((1, least), np.uint8)).any())
 
 
 def _without(dark: Grey, thinnest: int, thick: int) -> Grey:
     """Return `dark` without the form lines more than `thinnest` and up to `thick` pixels thick."""
     height, width = dark.shape
     near = max(2.5, NEAR * (height + width))
-    across = _Lines.along(dark, _least_across(width), thinnest, thick, near)
+    across = _Lines.along(dark, max(20, round(PIECE * width)) | 1, thinnest, thick, near)
     if not across.lines:
         return dark
     least = max(LEAST_UPRIGHT, round(UPRIGHT * height))
     upright = _Lines.along(np.ascontiguousarray(dark.T), least, thinnest, thick, near)
-    rules = _rules(across.lines, upright.lines, dark.shape, near)
+    rules = _rules(across.lines, upright.lines, dark, near)
     if not rules:
         return dark
     region = across.region(rules, thick)
@@ -307,11 +309,9 @@ def _without(dark: Grey, thinnest: int, thick: int) -> Grey:
     return _repaired(dark, region, upright.region(posts, thick).T)
 
 
-def _rules(
-    across: list[_Line], upright: list[_Line], shape: tuple[int, ...], near: float
-) -> list[_Line]:
+def _rules(across: list[_Line], upright: list[_Line], dark: Grey, near: float) -> list[_Line]:
     """Return the horizontal lines that are no bars of letters."""
-    height, width = shape
+    height, width = dark.shape
 
     def framed(line: _Line) -> bool:
         """Whether it is the upper or lower side of a frame, however short."""
@@ -334,10 +334,19 @@ def _rules(
     return [
         line
         for line in across
-        if (line.length >= least and line.covered >= 0.5)
+        if (line.length >= least and line.covered >= 0.5 and _is_unbroken(line, dark))
         or framed(line)
         or _teeth(line, upright, near)
     ]
+
+
+def _is_unbroken(line: _Line, dark: Grey) -> bool:
+    """Whether writing fills the gaps of `line`: between the bars of letters there is paper."""
+    gaps = 0
+    for a, b in pairwise(line.pieces):
+        between = dark[:, a.end : b.start]
+        gaps += int(_inked(between, (a.last + b.first) / 2, line.thickness).sum())
+    return line.covered + gaps / line.length >= UNBROKEN
 
 
 def _posts(rules: list[_Line], upright: list[_Line], dark: Grey, near: float) -> list[_Line]:
@@ -345,10 +354,16 @@ def _posts(rules: list[_Line], upright: list[_Line], dark: Grey, near: float) ->
     height = dark.shape[0]
     teeth = [tooth for rule in rules for tooth in _teeth(rule, upright, near)]
 
-    def hidden(x: int, y: float) -> bool:
-        """Whether writing covers the place where a vertical line would go on."""
-        row, column = min(max(x, 0), height - 1), min(round(y), dark.shape[1] - 1)
-        return bool(dark[row, column] > INK)
+    def hidden(x: int, y: float, step: int) -> bool:
+        """Whether writing covers a vertical line from its end in row `x` on to a rule or edge."""
+        column = min(max(round(y), 0), dark.shape[1] - 1)
+        while near < x < height - 1 - near:
+            if dark[x, column] <= INK:
+                return False
+            if any(rule.reached_by(column, x, 0) for rule in rules):
+                return True
+            x += step
+        return True
 
     def ends_at_rules(post: _Line) -> bool:
         first, last = post.pieces[0], post.pieces[-1]
@@ -358,7 +373,7 @@ def _posts(rules: list[_Line], upright: list[_Line], dark: Grey, near: float) ->
         ]
         # Squares go on to the edges of the picture, and frames are cut there.
         edges = [first.start <= near, last.end >= height - near]
-        goes_on = [hidden(first.start - 2, first.first), hidden(last.end + 1, last.last)]
+        goes_on = [hidden(first.start - 2, first.first, -1), hidden(last.end + 1, last.last, 1)]
         if all(meets):
             return True
         if any(meets):

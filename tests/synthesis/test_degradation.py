@@ -36,7 +36,7 @@ def test_pixels_that_can_be_read_come_out(kind: str, seed: int) -> None:
     assert not prepare(load_image(page).pixels, Spec()).blank
 
 
-@pytest.mark.parametrize("kind", set(KINDS) - {"fax"})
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"fax"}))
 def test_another_generator_gives_another_picture(kind: str) -> None:
     picture = write_word("MARTIN")
     pages = [KINDS[kind](picture, generator(seed)) for seed in (1, 2)]
