@@ -23,6 +23,9 @@ TRIES = 200
 #: The share of the pictures to which paper, light and machines do something.
 DEGRADED = 0.4
 
+#: The darkest pixel of a picture with something on it is at most this bright.
+FAINT = 200
+
 
 class Renderer(Protocol):
     """A function that draws a text as a picture, such as `hwr.synthesis.render.draw`."""
@@ -55,7 +58,7 @@ class SyntheticSource:
         for _ in range(TRIES):
             name = "" if nothing else written_case(self._name(rng), rng)
             picture = self.render(name, rng)
-            if rng.random() < DEGRADED:
+            if picture.min() < FAINT and rng.random() < DEGRADED:
                 picture = load_image(degraded(picture, rng)).pixels
             prepared = prepare(picture, self.spec)
             text = fold(name)

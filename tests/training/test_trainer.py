@@ -337,7 +337,7 @@ def test_run_stopped_from_outside_is_resumed(data: Path, tmp_path: Path) -> None
         (["--letters", "none.npz"], r"none\.npz is no letter bank"),
         (["--synthetic", "--out", str(ROOT / "tests")], "is there already and is no model folder"),
         (["--synthetic", "--hosts", "a:1,b:2", "--process", "0"], "--hosts needs the JAX backend"),
-        (["--synthetic", "--shards", "3"], "64 images cannot be shared out equally among 3"),
+        (["--synthetic", "--shards", "3"], "64 images cannot be divided equally among 3"),
         (["--synthetic", "--workers", "-1"], r"workers must be 0 or more\. Received: -1"),
     ],
     ids=[

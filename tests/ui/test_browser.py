@@ -156,7 +156,8 @@ def _expect(page: Page, selector: str, text: str) -> None:
 def _expect_ink(page: Page) -> None:
     """Wait until a picture with ink has been read: only those are cropped."""
     expect(page.locator("#steps")).to_contain_text("ink crop", timeout=1000 * PATIENCE)
-    expect(page.locator("#steps img")).to_have_count(7)
+    # Seven always; straightened, and freed of form lines and specks, only where there are any.
+    assert 7 <= page.locator("#steps img").count() <= 10
 
 
 def _expect_blank(page: Page) -> None:
