@@ -217,7 +217,8 @@ def skewed(picture: Grey, rng: np.random.Generator) -> Pixels:
 
 def small(picture: Grey, rng: np.random.Generator) -> Pixels:
     """A half to a third of the size."""
-    factor = rng.uniform(0.33, 0.5)
+    # Smaller ones are refused by `hwr.image.load_image`.
+    factor = max(rng.uniform(0.33, 0.5), 12 / min(picture.shape))
     return np.asarray(cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
 
 

@@ -105,3 +105,11 @@ def test_colours_are_as_bright_as_their_paper() -> None:
     page = KINDS["coloured"](write_word("MARTIN"), generator())
     luma = cv2.cvtColor(page, cv2.COLOR_RGB2GRAY)
     assert np.ptp(np.percentile(luma, (1, 99))) < 60
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_low_picture_stays_large_enough_to_be_loaded(kind: str) -> None:
+    low = np.full((16, 300), 255, np.uint8)
+    low[4:12, 20:200:6] = 0
+    for seed in range(5):
+        assert load_image(KINDS[kind](low, np.random.default_rng(seed))).pixels.size
