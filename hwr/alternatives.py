@@ -9,13 +9,10 @@ import cv2
 import numpy as np
 
 from hwr.arrays import Grey
-from hwr.preprocess import count_lines
+from hwr.preprocess import count_lines, is_tall
 
 #: Other lines of writing that are tried, at most.
 LINES = 2
-
-#: A picture is tall from this ratio of its height to its width on.
-TALL = 1.2
 
 #: Share of the pixels that are black or white in a picture of two tones.
 TWO_TONES = 0.98
@@ -53,11 +50,6 @@ def alternatives(pixels: Grey) -> Iterator[Alternative]:
         turned = np.ascontiguousarray(np.rot90(pixels, quarters))
         note = f"Read turned by {360 - 90 * quarters} degrees clockwise."
         yield Alternative(turned, 0, 0.6, note)
-
-
-def is_tall(pixels: Grey) -> bool:
-    """Whether a picture is so high that the name in it may run up or down."""
-    return bool(pixels.shape[0] > TALL * pixels.shape[1])
 
 
 def _has_two_tones(pixels: Grey) -> bool:

@@ -226,7 +226,8 @@ def _luma_and_alpha(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
         luma = np.asarray(image.convert("L"))
         if image.mode in ("1", "L"):
             return luma, None
-        return _clear_grey(np.asarray(image.convert("RGB")), luma), None
+        rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+        return _clear_grey(np.asarray(rgb), luma), None
 
 
 def _clear_grey(rgb: np.ndarray, luma: np.ndarray) -> np.ndarray:

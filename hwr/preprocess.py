@@ -34,6 +34,9 @@ WORKING_PIXELS = 400_000
 #: Free rows above and below the ink, as a share of its height.
 MARGIN = 0.15
 
+#: A picture is tall from this ratio of its height to its width on.
+TALL = 1.2
+
 #: Small writing is enlarged by at most this factor, so that specks do not become letters.
 MOST_ENLARGED = 4.0
 
@@ -55,12 +58,14 @@ class Prepared:
         blank: True where no ink was found; `image` is then white.
         contrast: how much darker than its paper the darkest stroke is, 0..255.
         rivals: other lines of writing, about as high and whole, that may hold the name as well.
+        tall: True where the picture is so high that the name in it may run up or down.
     """
 
     image: Grey
     blank: bool
     contrast: float
     rivals: tuple[int, ...] = ()
+    tall: bool = False
 
 
 def prepare(picture: Grey, spec: Spec, *, line: int = 0) -> Prepared:
@@ -72,9 +77,14 @@ def prepare(picture: Grey, spec: Spec, *, line: int = 0) -> Prepared:
     return _run(picture, spec, lambda name, image: None, line)
 
 
+def is_tall(picture: Grey) -> bool:
+    """Whether `picture`, (H, W), is so high that the name in it may run up or down."""
+    return bool(picture.shape[0] > TALL * picture.shape[1])
+
+
 def count_lines(picture: Grey) -> int:
     """Return how many lines of writing `picture`, (H, W) uint8, may hold; at least 1."""
-    return len(line_rows(_evened(picture, lambda name, image: None)[0]))
+    return len(lines_from_above(picture))
 
 
 def lines_from_above(picture: Grey) -> list[int]:
@@ -121,7 +131,8 @@ def _run(picture: Grey, spec: Spec, note: Callable[[str, Grey], None], line: int
     note("ink crop", crop)
     scaled = _scale(crop, spec)
     note("scale", scaled)
-    return Prepared(scaled, False, contrast, rivals(rows) if line == 0 else ())
+    others = rivals(rows) if line == 0 else ()
+    return Prepared(scaled, False, contrast, others, is_tall(picture))
 
 
 def _evened(picture: Grey, note: Callable[[str, Grey], None]) -> tuple[Grey, float]:

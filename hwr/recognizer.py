@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hwr.alternatives import Alternative, alternatives, is_tall
+from hwr.alternatives import Alternative, alternatives
 from hwr.arrays import Floats, Grey
 from hwr.decoding.confidence import DecodingParameters, load_parameters
 from hwr.decoding.decoder import Decoder, Decoding, LanguageModelChoice, timeline
@@ -134,7 +134,7 @@ class Recognizer:
         prepared, steps, logits, decoding = self._look(pixels, 0, decode, details)
         others: tuple[str, ...] = ()
         if logits is not None and decoding:
-            clearer = self._clearer(pixels, decoding, decode)
+            clearer = self._clearer(pixels, prepared, decoding, decode)
             if clearer:
                 notes = (*notes, clearer.note) if clearer.note else notes
                 look = self._look(clearer.pixels, clearer.line, decode, details)
@@ -234,19 +234,20 @@ class Recognizer:
                     for position, logits in zip(positions, future.result(), strict=True):
                         i, image = inked[position], images[position]
                         decoding = decode(logits)
-                        if decoding.confidence < LOST or len(decoding.text) < OTHER_LETTERS:
-                            found = self._found(read[i], decoding, decode)
+                        if _is_lost(prepared[i], decoding):
+                            found = self._found(read[i], prepared[i], decoding, decode)
                             if found:
                                 image, logits, decoding, notes[i] = found
                         decodings[i] = decoding
                         if tta and not self._sure(decoding):
                             again[i] = pool.submit(self._augmented, image, logits)
                 decodings |= {i: decode(future.result()) for i, future in again.items()}
-                others = {
-                    i: self._others_of(read[i], prepared[i], decode)
+                looking = {
+                    i: pool.submit(self._others_of, read[i], prepared[i], decode)
                     for i, decoding in decodings.items()
                     if prepared[i].rivals and i not in notes and self._sure(decoding)
                 }
+                others = {i: future.result() for i, future in looking.items()}
                 # The time of the chunk, shared evenly: pictures of a batch are read together.
                 share = (time.perf_counter() - start) / len(loaded)
                 for i, item in enumerate(loaded):
@@ -309,36 +310,37 @@ class Recognizer:
         logits = self._augmented(prepared.image, logits)
         return logits, decode(logits, prepared.image if details else None)
 
-    def _clearer(self, pixels: Grey, decoding: Decoding, decode: Decode) -> Alternative | None:
+    def _clearer(
+        self, pixels: Grey, prepared: Prepared, decoding: Decoding, decode: Decode
+    ) -> Alternative | None:
         """Return the alternative that reads far better than what was decoded, if there is one."""
-        best, least = None, CLEARER * decoding.confidence
-        if is_tall(pixels) and len(decoding.text) < OTHER_LETTERS:
-            least = 0.0  # one letter of a name that runs up or down, however clear
-        elif decoding.confidence >= LOST:
+        if not _is_lost(prepared, decoding):
             return None
+        best = None
+        least = 0.0 if _is_part(prepared, decoding) else CLEARER * decoding.confidence
         for other in alternatives(pixels):
-            prepared = prepare(other.pixels, self.spec, line=other.line)
-            if prepared.blank:
+            seen = prepare(other.pixels, self.spec, line=other.line)
+            if seen.blank:
                 continue
-            said = decode(self._logits(prepared))
+            said = decode(self._logits(seen))
             if said.text and said.confidence > max(least, other.least):
                 best, least = other, said.confidence
         return best
 
     def _found(
-        self, source: Any, decoding: Decoding, decode: Decode
+        self, source: Any, prepared: Prepared, decoding: Decoding, decode: Decode
     ) -> tuple[Grey, Floats, Decoding, Notes] | None:
         """Return the alternative of a source that reads far better: image, logits, text, notes."""
         try:
             pixels = load_image(source).pixels
         except ImageError:  # the file is gone or another by now
             return None
-        other = self._clearer(pixels, decoding, decode)
+        other = self._clearer(pixels, prepared, decoding, decode)
         if other is None:
             return None
-        prepared = prepare(other.pixels, self.spec, line=other.line)
-        logits = self._logits(prepared)
-        return prepared.image, logits, decode(logits), (other.note,) if other.note else ()
+        seen = prepare(other.pixels, self.spec, line=other.line)
+        logits = self._logits(seen)
+        return seen.image, logits, decode(logits), (other.note,) if other.note else ()
 
     def _others(self, pixels: Grey, prepared: Prepared, decode: Decode) -> tuple[str, ...]:
         """Return what other lines of a picture say that could be the name as well."""
@@ -420,6 +422,16 @@ class Recognizer:
             None if logits is None else timeline(logits, self.spec.alphabet),
             others,
         )
+
+
+def _is_part(prepared: Prepared, decoding: Decoding) -> bool:
+    """Whether, however clear, it may be one letter of a name that runs up or down."""
+    return prepared.tall and len(decoding.text) < OTHER_LETTERS
+
+
+def _is_lost(prepared: Prepared, decoding: Decoding) -> bool:
+    """Whether a reading is so poor that alternatives are tried."""
+    return decoding.confidence < LOST or _is_part(prepared, decoding)
 
 
 def _blank_confidence(contrast: float) -> float:
