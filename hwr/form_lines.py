@@ -171,11 +171,11 @@ class _Lines:
             for start, end in _straight_runs(box == label, least):
                 part = box[:, start:end] == label
                 thickness = np.count_nonzero(part) / (end - start)
+                if not thinnest < thickness - 2 <= thick:  # less what the dilation added
+                    continue
                 rows = _middles(part)
-                # Less what the dilation added; a row of small or of joined letters is not even.
-                if thinnest < thickness - 2 <= thick and _is_even(
-                    dark[y : y + h, x + start : x + end], rows
-                ):
+                # A row of small or of joined letters is not even.
+                if _is_even(dark[y : y + h, x + start : x + end], rows):
                     number = len(pieces) + 1
                     found[y : y + h, x + start : x + end][part] = number
                     ends = float(y + rows[0]), float(y + rows[-1])

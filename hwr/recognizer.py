@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hwr.alternatives import Alternative, alternatives
 from hwr.arrays import Floats, Grey
 from hwr.decoding.confidence import DecodingParameters, load_parameters
+from hwr.decoding.ctc import greedy_text
 from hwr.decoding.decoder import Decoder, Decoding, LanguageModelChoice, timeline
 from hwr.decoding.lexicon import Lexicon
 from hwr.decoding.test_time_augmentation import VIEWS, blend
@@ -346,9 +347,12 @@ class Recognizer:
         """Return what other lines of a picture say that could be the name as well."""
         texts = []
         for line in prepared.rivals:
-            other = decode(self._logits(prepare(pixels, self.spec, line=line)))
-            letters = sum(character.isalpha() for character in other.text)
-            if letters >= OTHER_LETTERS and other.confidence >= OTHER_SURE:
+            logits = self._logits(prepare(pixels, self.spec, line=line))
+            # The best path shows at once that most lines are rests, which take the beam longest.
+            if _letters(greedy_text(logits, self.spec.alphabet)) < OTHER_LETTERS:
+                continue
+            other = decode(logits)
+            if _letters(other.text) >= OTHER_LETTERS and other.confidence >= OTHER_SURE:
                 texts.append(other.text)
         return tuple(texts)
 
@@ -422,6 +426,10 @@ class Recognizer:
             None if logits is None else timeline(logits, self.spec.alphabet),
             others,
         )
+
+
+def _letters(text: str) -> int:
+    return sum(character.isalpha() for character in text)
 
 
 def _is_part(prepared: Prepared, decoding: Decoding) -> bool:
